@@ -1,0 +1,37 @@
+# What a newcomer runs: `make demo`. What CI runs: `make check test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.dev-ready
+
+.PHONY: demo test check format clean
+.DELETE_ON_ERROR:
+
+demo: $(READY)
+	$(BIN)/cropworth demo
+
+test: $(DEV_READY)
+	$(BIN)/python -m pytest
+
+check: $(DEV_READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(DEV_READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV)
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "No virtual environment could be made. On Debian: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEV_READY): $(READY) requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --requirement requirements-dev.txt
+	@touch $@

@@ -1,0 +1,201 @@
+"""The command line: parse, call, print. A room is imported only when a command needs it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from cropworth.errors import CropworthError
+
+if TYPE_CHECKING:
+    from cropworth.study.record import Study
+    from cropworth.study.run import Prepared
+    from cropworth.worth.economics import Economics
+    from cropworth.worth.results import Appraisal
+
+app = typer.Typer(
+    help="Finds out, by measurement, whether a learned crop pays for itself.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+
+PlanFile = Annotated[Path, typer.Argument(help="The plan, a YAML file.")]
+StudyFolder = Annotated[Path, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Trials at a time; by default one a processor.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A price, such as economics.predictions_per_year=5e6; may be repeated."),
+]
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Where the study goes.")] = Path("cropworth-demo"),
+    jobs: Jobs = None,
+) -> None:
+    """Study real handwritten digits among clutter: from files to a verdict in minutes."""
+    with resources.as_file(resources.files("cropworth").joinpath("demo.yaml")) as path:
+        _run_study(path, folder, jobs)
+
+
+@app.command()
+def plan(
+    path: PlanFile,
+    folder: Annotated[Path | None, typer.Option("--out", help="A study that may have finished trials already.")] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Say what a study would run and how long it would take, measured by a few training steps; run nothing."""
+    from cropworth.measure.environment import available_cores
+    from cropworth.study.ledger import Ledger, trial_name
+    from cropworth.study.run import estimate_seconds
+
+    prepared = _prepare(path)
+    read, task, trials = prepared.plan, prepared.task, prepared.plan.trials()
+    missing = [t for t in trials if folder is None or not Ledger(folder).finished(trial_name(t))]
+    sizes = ", ".join(f"{size:,}" for size in sorted(set(read.study.train_sizes)))
+    out.print(f"[bold]{read.name}[/]: {task.name}, {len(task.classes)} classes, {len(task.test):,} test items")
+    for name, count in prepared.flops.items():
+        out.print(f"  {name} ({read.kind(name)}): {count / 1e6:,.1f} MFLOP an item")
+    out.print(f"{len(read.variants)} variants x sizes {sizes} x {read.study.seeds} seeds = {len(trials)} trials")
+    workers = jobs or available_cores()
+    seconds = estimate_seconds(prepared, missing, workers) if missing else 0.0
+    out.print(f"{len(missing)} to run, {workers} at a time: about {_duration(seconds)}")
+
+
+@app.command()
+def study(
+    path: PlanFile,
+    folder: Annotated[Path, typer.Option("--out", help="Where the study goes; finished trials in it are kept.")],
+    jobs: Jobs = None,
+) -> None:
+    """Run a study: train what is missing, time the inference, appraise, write the report."""
+    _run_study(path, folder, jobs)
+
+
+@app.command()
+def appraise(
+    folder: StudyFolder,
+    settings: Settings = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; its schema is docs/appraisal.schema.json.")
+    ] = False,
+) -> None:
+    """Say what a finished study is worth, under its plan's prices or yours. Nothing is trained again."""
+    from cropworth.worth.as_json import to_json
+
+    _, _, appraisal = _appraise(folder, settings or [])
+    if as_json:
+        sys.stdout.write(json.dumps(to_json(appraisal), indent=2, allow_nan=False) + "\n")
+    else:
+        _print(appraisal)
+
+
+@app.command()
+def report(
+    folder: StudyFolder,
+    settings: Settings = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The page's path; by default report.html in the study.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the summary as Markdown instead.")] = False,
+) -> None:
+    """Write the report: one HTML page that needs nothing else."""
+    found, economics, appraisal = _appraise(folder, settings or [])
+    if markdown:
+        from cropworth.report.markdown import to_markdown
+
+        sys.stdout.write(to_markdown(found, appraisal))
+    else:
+        _write_report(found, appraisal, economics, to or folder / "report.html")
+
+
+def main() -> None:
+    """Run the command line. Bad input gives one message and exit status 2."""
+    try:
+        app()
+    except CropworthError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"Error: {error}")
+        sys.exit(2)
+    except BrokenPipeError:
+        with suppress(OSError):
+            sys.stdout.close()
+        sys.exit(141)
+
+
+def _run_study(path: Path, folder: Path, jobs: int | None) -> None:
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from cropworth.measure.environment import available_cores
+    from cropworth.study.run import Progress, run_study
+
+    prepared = _prepare(path)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
+    with Bar(*columns, console=out) as bar:
+        line = bar.add_task("Training", total=1.0)
+
+        def show(now: Progress) -> None:
+            failed = f", {now.failed} failed" if now.failed else ""
+            bar.update(line, completed=now.work_done, description=f"{now.done} of {now.total} trials{failed}")
+
+        run_study(prepared, folder, jobs or available_cores(), show)
+    found, economics, appraisal = _appraise(folder, [])
+    _print(appraisal)
+    _write_report(found, appraisal, economics, folder / "report.html")
+
+
+def _prepare(path: Path) -> Prepared:
+    """Read the plan and its data, and check them, the prices included, before anything is trained."""
+    from cropworth.study.plan import load_plan
+    from cropworth.study.run import prepare
+    from cropworth.worth.economics import read_economics
+
+    plan = load_plan(path)
+    economics = read_economics(plan.economics, [])
+    prepared = prepare(plan, path.parent)
+    economics.check_classes(prepared.task.classes)
+    return prepared
+
+
+def _appraise(folder: Path, settings: list[str]) -> tuple[Study, Economics, Appraisal]:
+    from cropworth.study.ledger import Ledger
+    from cropworth.worth.appraisal import appraise as appraise_study
+    from cropworth.worth.economics import read_economics
+
+    found = Ledger(folder).read()
+    economics = read_economics(found.economics, settings)
+    return found, economics, appraise_study(found, economics)
+
+
+def _print(appraisal: Appraisal) -> None:
+    from cropworth.report.text import terminal_table
+
+    out.print(terminal_table(appraisal))
+    out.print(f"\n[bold]{appraisal.headline}[/]", highlight=False)
+
+
+def _write_report(found: Study, appraisal: Appraisal, economics: Economics, path: Path) -> None:
+    from cropworth.report.html import write_report
+
+    write_report(found, appraisal, economics, path)
+    out.print(f"Report: {path}", highlight=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return (
+        f"{minutes / 60:.1f} hours"
+        if minutes > 90
+        else f"{minutes:.0f} minutes"
+        if minutes >= 2
+        else f"{seconds:.0f} s"
+    )

@@ -1,0 +1,1 @@
+"""Room 1: the learnable crops. Knows nothing of data, studies or money."""

@@ -1,0 +1,1 @@
+"""Implementations behind `cropworth.crops.sampling.sample`; `reference` is the definition."""

@@ -1,0 +1,99 @@
+"""The task `digits-cluttered`: find the digit among the clutter, then read it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from cropworth.data.config import DIGIT_SIDE, DigitsCluttered
+from cropworth.data.digits import load_digits
+from cropworth.data.task import Split, Task
+
+Images = NDArray[np.uint8]
+
+# The split of the source digits is part of the task's definition, the same for every plan and seed.
+SPLIT_SEED, TEST, VALIDATION = 20140624, 2000, 1000
+# Streams of random numbers that must never meet: the fixed splits, the choice of training digits, the epochs.
+FIXED, CHOICE, EPOCH = 1, 2, 3
+
+
+class ClutteredDigits(Task):
+    """Real digits on cluttered canvases, with their true boxes.
+
+    Each validation and test digit stands on one fixed canvas. Training canvases are drawn afresh every epoch from
+    `train_size` source digits, which also give the clutter: a small training set is small in every respect. No
+    source digit is in two of train, validation and test, not even as a piece of clutter.
+    """
+
+    def __init__(self, config: DigitsCluttered) -> None:
+        self.config = config
+        self.name = "digits-cluttered"
+        self.classes = tuple("0123456789")
+        digits, labels = load_digits()
+        order = np.random.default_rng(SPLIT_SEED).permutation(len(labels))
+        test, validation, train = np.split(order, [TEST, TEST + VALIDATION])
+        self._digits, self._labels, self._train = digits, labels, train
+        self.train_limit = len(train)
+        self.validation = self._canvases(validation, np.random.default_rng([SPLIT_SEED, FIXED, 0]))
+        self.test = self._canvases(test, np.random.default_rng([SPLIT_SEED, FIXED, 1]))
+
+    def _draw_epoch(self, train_size: int, seed: int, epoch: int) -> Split:
+        chosen = np.random.default_rng([seed, CHOICE]).permutation(self._train)[:train_size]
+        rng = np.random.default_rng([seed, EPOCH, epoch])
+        return self._canvases(rng.permutation(chosen), rng)
+
+    def _canvases(self, sources: NDArray[np.int64], rng: np.random.Generator) -> Split:
+        digits, side = self._digits[sources], self.config.canvas
+        canvases = np.zeros((len(sources), side, side), dtype=np.uint8)
+        for _ in range(self.config.clutter):
+            _paste(canvases, _pieces(digits, self.config.clutter_size, rng), rng)
+        low, high = self.config.digit_scale
+        sides = np.rint(DIGIT_SIDE * rng.uniform(low, high, len(sources))).astype(np.int64)
+        boxes = np.empty((len(sources), 4), dtype=np.float32)
+        for digit_side in np.unique(sides):
+            chosen = np.flatnonzero(sides == digit_side)
+            part = canvases[chosen]
+            corner = _paste(part, _resized(digits[chosen], int(digit_side)), rng)  # (n, 2) as (y, x)
+            canvases[chosen] = part
+            boxes[chosen, :2] = (corner[:, ::-1] + digit_side / 2) / side
+            boxes[chosen, 2:] = digit_side / side
+        labels = torch.from_numpy(self._labels[sources].astype(np.int64))
+        return Split(torch.from_numpy(canvases).unsqueeze(1), labels, torch.from_numpy(boxes))
+
+
+def _paste(canvases: Images, patches: Images, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Lay patches (n, p, p) on canvases (n, S, S), in place, the brighter pixel winning -> corners (n, 2), (y, x)."""
+    count, side, size = len(canvases), canvases.shape[1], patches.shape[1]
+    corner = rng.integers(0, side - size + 1, (count, 2))
+    item, y, x = _window(corner, size)
+    canvases[item, y, x] = np.maximum(canvases[item, y, x], patches)
+    return corner
+
+
+def _pieces(digits: Images, size: int, rng: np.random.Generator) -> Images:
+    """One square piece for each canvas, cut out of *another* digit's inked middle (n, 28, 28) -> (n, size, size)."""
+    count = len(digits)
+    donor = (np.arange(count) + rng.integers(1, max(count, 2), count)) % count
+    middle = DIGIT_SIDE - 4  # MNIST's digits fill the middle 20 x 20 pixels
+    corner = rng.integers(4, middle - size + 1, (count, 2))
+    _, y, x = _window(corner, size)
+    pieces: Images = digits[donor[:, None, None], y, x]
+    return pieces
+
+
+def _window(corner: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Indices (item, y, x) of size x size windows at corners (n, 2); they broadcast to (n, size, size)."""
+    reach = np.arange(size)
+    item = np.arange(len(corner))[:, None, None]
+    return item, corner[:, 0, None, None] + reach[:, None], corner[:, 1, None, None] + reach
+
+
+def _resized(digits: Images, side: int) -> Images:
+    """Digits (n, 28, 28) -> (n, side, side), antialiased."""
+    if side == DIGIT_SIDE:
+        return digits
+    pixels = torch.from_numpy(digits).unsqueeze(1).float()
+    resized = F.interpolate(pixels, size=(side, side), mode="bilinear", antialias=True)
+    return resized.round().clamp(0, 255).to(torch.uint8).squeeze(1).numpy()

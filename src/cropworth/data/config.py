@@ -1,0 +1,64 @@
+"""The `data:` part of a plan. Free of torch, so that a plan can be read without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from cropworth.config import Config
+
+DIGIT_SIDE = 28
+
+
+class DigitsCluttered(Config):
+    """One real handwritten digit at a random place of a canvas, among pieces cut out of other digits.
+
+    After Mnih et al. 2014, section 4.2, and Jaderberg et al. 2015, section 4.1.
+    """
+
+    task: Literal["digits-cluttered"]
+    canvas: int = Field(default=64, ge=DIGIT_SIDE, le=1024)
+    """Side of the square canvas in pixels."""
+    clutter: int = Field(default=6, ge=0, le=500)
+    """Pieces of other digits on each canvas."""
+    clutter_size: int = Field(default=6, ge=2, le=20)
+    """Side of a piece in pixels."""
+    digit_scale: tuple[float, float] = (1.0, 1.0)
+    """Least and greatest scale of the digit; 1 is its own 28 pixels."""
+
+    @model_validator(mode="after")
+    def _digit_fits(self) -> Self:
+        low, high = self.digit_scale
+        if not 0.2 <= low <= high or round(DIGIT_SIDE * high) > self.canvas:
+            raise ValueError(
+                "digit_scale must be [low, high] with 0.2 <= low <= high, and the digit must fit the canvas"
+            )
+        return self
+
+
+class Folder(Config):
+    """Your own images: one folder for each class, or `train`, `val` and `test` folders that hold such folders."""
+
+    folder: Path
+    """Relative to the plan's own folder."""
+    image_size: Annotated[int, Field(ge=8, le=4096)] = 128
+    """Side in pixels that every image is resized to (the shorter side, then the centre square)."""
+    channels: Literal[1, 3] = 3
+    """1 reads the images as grey."""
+    validation_share: float = Field(default=0.15, gt=0, lt=0.5)
+    """Share of the images for validation, where the folder has no `val`."""
+    test_share: float = Field(default=0.25, gt=0, lt=0.9)
+    """Share of the images for the test, where the folder has no `test`."""
+    split_seed: int = Field(default=0, ge=0)
+    """Which images go where."""
+
+
+def _kind(values: Any) -> str:
+    return "<folder>" if isinstance(values, Folder) or (isinstance(values, dict) and "folder" in values) else "<digits>"
+
+
+DataConfig = Annotated[
+    Annotated[DigitsCluttered, Tag("<digits>")] | Annotated[Folder, Tag("<folder>")], Discriminator(_kind)
+]

@@ -1,0 +1,117 @@
+"""Your own images: one folder for each class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
+
+from cropworth.data.config import Folder
+from cropworth.data.task import Split, Task
+from cropworth.errors import CropworthError
+
+# Streams of random numbers that must never meet.
+SPLIT, CHOICE, EPOCH = 1, 2, 3
+
+
+class FolderTask(Task):
+    """Images of `config.folder`, read once, resized to one size and held in memory as uint8.
+
+    With `train`, `val` and `test` folders those are the splits; what is missing of `val` and `test` is split off the
+    rest, class by class, by `split_seed`.
+
+    Raises:
+        CropworthError: no such folder, no classes in it, an unreadable image, or too few images of a class.
+    """
+
+    def __init__(self, config: Folder) -> None:
+        self.config = config
+        self.name = config.folder.name
+        if not config.folder.is_dir():
+            raise CropworthError(
+                f"data.folder = {config.folder}, which is no folder",
+                "a folder with one folder of images for each class",
+                "Check the path; a relative one starts at the plan's own folder.",
+            )
+        if (config.folder / "train").is_dir():
+            self.classes, pool = self._list(config.folder / "train")
+            given = {name: self._listed(name) for name in ("val", "test")}
+        else:
+            self.classes, pool = self._list(config.folder)
+            given = {"val": None, "test": None}
+        rng = np.random.default_rng([config.split_seed, SPLIT])
+        test, pool = _split_off(given["test"], pool, config.test_share, rng)
+        validation, pool = _split_off(given["val"], pool, config.validation_share, rng)
+        self.test, self.validation, self._train = self._read(test), self._read(validation), self._read(pool)
+        self.train_limit = len(pool)
+
+    def _draw_epoch(self, train_size: int, seed: int, epoch: int) -> Split:
+        chosen = np.random.default_rng([seed, CHOICE]).permutation(self.train_limit)[:train_size]
+        order = torch.from_numpy(np.random.default_rng([seed, EPOCH, epoch]).permutation(chosen))
+        return Split(self._train.images[order], self._train.labels[order])
+
+    def _list(self, folder: Path) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
+        try:
+            found = ImageFolder(str(folder))
+        except FileNotFoundError as error:
+            raise CropworthError(
+                f"data.folder = {folder} ({error})",
+                "a folder of images for each class",
+                "Add images or remove empty folders.",
+            ) from None
+        return tuple(found.classes), [(Path(path), label) for path, label in found.samples]
+
+    def _listed(self, name: str) -> list[tuple[Path, int]] | None:
+        """Items of the split folder `name`, with the training folder's labels; None where there is no such folder."""
+        if not (self.config.folder / name).is_dir():
+            return None
+        classes, items = self._list(self.config.folder / name)
+        unknown = sorted(set(classes) - set(self.classes))
+        if unknown:
+            raise CropworthError(
+                f"the class {unknown[0]!r} in {name}, which is not in train",
+                f"classes of {self.classes}",
+                "Add it to train.",
+            )
+        return [(path, self.classes.index(classes[label])) for path, label in items]
+
+    def _read(self, items: list[tuple[Path, int]]) -> Split:
+        side = self.config.image_size
+        fit = v2.Compose([v2.PILToTensor(), v2.Resize(side, antialias=True), v2.CenterCrop(side)])
+        images = torch.empty((len(items), self.config.channels, side, side), dtype=torch.uint8)
+        for index, (path, _) in enumerate(items):
+            try:
+                with Image.open(path) as picture:
+                    images[index] = fit(picture.convert("L" if self.config.channels == 1 else "RGB"))
+            except (OSError, ValueError, Image.DecompressionBombError) as error:
+                raise CropworthError(
+                    f"the image {path} ({error})", "an image that can be read", "Mend or remove the file."
+                ) from error
+        return Split(images, torch.tensor([label for _, label in items], dtype=torch.int64))
+
+
+def _split_off(
+    given: list[tuple[Path, int]] | None, pool: list[tuple[Path, int]], share: float, rng: np.random.Generator
+) -> tuple[list[tuple[Path, int]], list[tuple[Path, int]]]:
+    """The given items and the pool, or, where none are given, a share of each class of the pool and the rest."""
+    if given is not None:
+        return given, pool
+    labels = np.array([label for _, label in pool])
+    taken: list[NDArray[np.int64]] = []
+    for label in np.unique(labels):
+        of_class = rng.permutation(np.flatnonzero(labels == label))
+        count = max(1, round(share * len(of_class)))
+        if count >= len(of_class):
+            raise CropworthError(
+                f"{len(of_class)} images in the folder {pool[of_class[0]][0].parent}",
+                "at least one for each of train, validation and test",
+                "Add images of this class.",
+            )
+        taken.append(of_class[:count])
+    chosen = set(np.concatenate(taken).tolist())
+    return [pool[i] for i in sorted(chosen)], [item for i, item in enumerate(pool) if i not in chosen]

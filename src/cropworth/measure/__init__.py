@@ -1,0 +1,1 @@
+"""Room 4: any callable in, what it costs out."""

@@ -1,0 +1,213 @@
+"""The ledger: one folder a study, one folder a trial, written so that a crash loses at most the running trials.
+
+    DIR/study.json                  the resolved plan: name, baseline, variants, prices
+    DIR/trials/HASH/config.json     what the trial was told; HASH is the hash of this
+    DIR/trials/HASH/record.json     what it measured
+    DIR/trials/HASH/arrays.npz      predictions, poses, example pictures
+    DIR/trials/HASH/weights.pt      the trained model's state_dict
+    DIR/latency.json                inference times of all variants
+
+A trial is written into a folder of its own beside the others and then renamed, which is atomic: a folder under its
+final name is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cropworth.errors import CropworthError
+from cropworth.study.record import Epoch, Examples, Latency, Record, Study
+
+ARRAYS = ("labels", "probabilities", "theta")
+
+
+def trial_name(config: dict[str, Any]) -> str:
+    """The hash of a resolved configuration: 16 hexadecimal digits."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Ledger:
+    """One study's folder.
+
+    Args:
+        path: the folder; need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trials = path / "trials"
+
+    # Writing
+
+    def open(self, header: dict[str, Any]) -> None:
+        """Begin or go on with a study.
+
+        Args:
+            header: the resolved plan and what follows from it, see `read`.
+
+        Raises:
+            CropworthError: the path is a file, cannot be written, or is a folder of something else.
+        """
+        occupied = self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir()))
+        if occupied and not (self.path / "study.json").is_file():
+            raise CropworthError(
+                f"{self.path}, which is no study",
+                "a new or empty folder, or a study",
+                "Choose another --out.",
+            )
+        try:
+            self.trials.mkdir(parents=True, exist_ok=True)
+            for left in self.trials.glob(".writing-*"):  # of a run that was killed
+                shutil.rmtree(left)
+            _write_json(self.path / "study.json", header)
+        except OSError as error:
+            raise CropworthError(
+                f"{self.path} ({error.strerror})", "a folder that can be written", "Choose another --out."
+            ) from None
+
+    def finished(self, name: str) -> bool:
+        """Whether the trial is complete on disk."""
+        return (self.trials / name).is_dir()
+
+    def write_trial(self, config: dict[str, Any], record: Record, save_weights: Callable[[Path], None] | None) -> None:
+        """Write one finished trial, all or nothing.
+
+        Args:
+            config: its resolved configuration, which hashes to ``record.trial``.
+            record: what it measured.
+            save_weights: called with the path to write the model to; None where there is no model to keep.
+        """
+        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.trials))
+        folder.chmod(0o755)
+        _write_json(folder / "config.json", config)
+        arrays = {name: getattr(record, name) for name in ARRAYS}
+        if record.examples is not None:
+            arrays |= {"example_images": record.examples.images, "example_crops": record.examples.crops}
+        kept = {name: array for name, array in arrays.items() if array is not None}
+        np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **kept)
+        plain = {f.name: getattr(record, f.name) for f in fields(record) if f.name not in (*ARRAYS, "examples")}
+        plain["curve"] = [asdict(epoch) for epoch in record.curve]
+        _write_json(folder / "record.json", plain)
+        if save_weights is not None:
+            save_weights(folder / "weights.pt")
+        try:
+            folder.rename(self.trials / record.trial)
+        except OSError:
+            # Another process finished the same trial first; its record is as good as ours.
+            shutil.rmtree(folder)
+            if not self.finished(record.trial):
+                raise
+
+    def write_latency(self, latency: Latency) -> None:
+        """Write the inference times, replacing older ones."""
+        _write_json(self.path / "latency.json", asdict(latency))
+
+    # Reading
+
+    def weights(self, name: str) -> Path:
+        """Where a trial's weights lie."""
+        return self.trials / name / "weights.pt"
+
+    def read(self) -> Study:
+        """The study as it stands.
+
+        Raises:
+            CropworthError: the folder is no study, or one of its files is damaged.
+        """
+        if not (self.path / "study.json").is_file():
+            raise CropworthError(
+                f"{self.path}, which is no study",
+                "a folder made by `cropworth study` or `cropworth demo`",
+                "Check the path, or run `cropworth study PLAN.yaml --out DIR` first.",
+            )
+        header = _read_json(self.path / "study.json", "Run the study again: its finished trials are kept.")
+        try:
+            planned = list(header["trials"])
+            records = tuple(self.read_record(name) for name in planned if self.finished(name))
+            return Study(
+                name=header["name"],
+                baseline=header["baseline"],
+                kinds=header["kinds"],
+                classes=tuple(header["classes"]),
+                economics=header["economics"],
+                plan=header["plan"],
+                records=records,
+                missing=len(planned) - len(records),
+                latency=self.read_latency(),
+            )
+        except (KeyError, TypeError) as error:
+            raise CropworthError(
+                f"{self.path / 'study.json'} without {error}",
+                "a study written by this version of cropworth",
+                "Run the study again: its finished trials are kept.",
+            ) from None
+
+    def read_latency(self) -> Latency | None:
+        """The inference times; None where they have not been measured.
+
+        Raises:
+            CropworthError: the file is damaged.
+        """
+        path = self.path / "latency.json"
+        if not path.is_file():
+            return None
+        do = f"Delete {path} and run the study again: only the timing is repeated."
+        values = _read_json(path, do)
+        try:
+            times = {variant: tuple(rounds) for variant, rounds in values["seconds_per_item"].items()}
+            return Latency(int(values["batch_size"]), int(values["threads"]), times)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise CropworthError(f"{path}: {error!r}", "the inference times of a study", do) from None
+
+    def read_record(self, name: str) -> Record:
+        """One trial's record.
+
+        Raises:
+            CropworthError: a file of the trial is missing, truncated or of another shape.
+        """
+        folder = self.trials / name
+        do = f"Delete {folder} and run the study again: only this trial is repeated."
+        plain = _read_json(folder / "record.json", do)
+        try:
+            with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+            pictures = arrays.pop("example_images", None)
+            crops = arrays.pop("example_crops", None)
+            plain |= {key: arrays.get(key) for key in ARRAYS}
+            plain["examples"] = None if pictures is None else Examples(pictures, crops)
+            plain["curve"] = tuple(Epoch(**epoch) for epoch in plain["curve"])
+            record = Record(**plain)
+            if record.probabilities is not None and len(record.probabilities) != len(record.labels):
+                raise ValueError(f"{len(record.probabilities)} predictions for {len(record.labels)} test items")
+            return record
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise CropworthError(f"the trial {folder}: {error}", "a complete record", do) from None
+
+
+def _write_json(path: Path, values: object) -> None:
+    """Write atomically: a reader sees the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _read_json(path: Path, do: str) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CropworthError(f"{path}: {error}", "complete JSON", do) from None
+    if not isinstance(values, dict):
+        raise CropworthError(f"{path} holding {type(values).__name__}", "a JSON object", do)
+    return values

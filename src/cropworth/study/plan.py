@@ -1,0 +1,221 @@
+"""`Plan`: what to study, from YAML. Free of torch.
+
+A plan names data, a backbone, variants, training settings, training-set sizes and seeds; every combination of
+variant, size and seed is a trial. Prices stand in `economics`, which the study itself never looks at: they are
+checked by `cropworth.worth.economics` and may change without any training.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from cropworth.config import Config, parse, read_yaml
+from cropworth.data.config import DataConfig, Folder
+from cropworth.study.ledger import trial_name
+from cropworth.study.record import Kind
+
+Side = Annotated[int, Field(ge=4, le=4096)]
+
+
+class Backbone(Config):
+    """The classifier, the same for every variant."""
+
+    name: str = "small"
+    """A built-in name, `torchvision:NAME` or `your_module:factory`."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Further keyword arguments for it."""
+
+
+class Whole(Config):
+    """No crop: the backbone sees the whole input. The usual baseline."""
+
+    control: Literal["whole"]
+    backbone: Backbone | None = None
+    """Another backbone than the plan's: would that give what the crop gives?"""
+
+
+class Small(Config):
+    """Control: the whole input, shrunk to `size`."""
+
+    control: Literal["small"]
+    size: Side
+    """Side in pixels."""
+
+
+class Centre(Config):
+    """Control: a fixed crop of `size` pixels from the middle, at full resolution."""
+
+    control: Literal["centre"]
+    size: Side
+    """Side in pixels."""
+
+
+class Matched(Config):
+    """Control: the baseline with a narrower backbone, so that it costs as many FLOPs as the variant `to`."""
+
+    control: Literal["matched"]
+    to: str
+    """Name of the crop variant."""
+
+
+class Oracle(Config):
+    """Upper bound: crops the true box. Cannot be deployed, since nobody knows the box."""
+
+    control: Literal["oracle"]
+    size: Side
+    """Side of the crop in pixels."""
+
+
+class Crop(Config):
+    """A learned crop in front of the backbone."""
+
+    localizer: Literal["regression", "heatmap"]
+    """What decides where to crop."""
+    transform: Literal["zoom", "affine"]
+    """What kind of crop."""
+    size: Side
+    """Side of the crop in pixels."""
+    look_size: Annotated[int, Field(ge=8, le=1024)] = 32
+    """Side in pixels of the small copy that the localizer sees."""
+    start_scale: float = Field(default=1.0, gt=0.1, lt=1.5)
+    """Side of the crop at the start, as a fraction of the input; for `zoom`."""
+    localizer_lr: float = Field(default=1.0, gt=0)
+    """Learning rate of the localizer, as a multiple of the backbone's."""
+
+    @model_validator(mode="after")
+    def _start(self) -> Self:
+        if self.transform == "affine" and self.start_scale != 1.0:
+            raise ValueError("start_scale belongs to zoom; affine starts at the whole input")
+        return self
+
+
+def _variant_kind(values: Any) -> str:
+    control = values.get("control") if isinstance(values, dict) else getattr(values, "control", None)
+    return "<crop>" if control is None else f"<{control}>"
+
+
+Variant = Annotated[
+    Annotated[Whole, Tag("<whole>")]
+    | Annotated[Small, Tag("<small>")]
+    | Annotated[Centre, Tag("<centre>")]
+    | Annotated[Matched, Tag("<matched>")]
+    | Annotated[Oracle, Tag("<oracle>")]
+    | Annotated[Crop, Tag("<crop>")],
+    Discriminator(_variant_kind),
+]
+
+
+class Training(Config):
+    """How each trial is trained: AdamW, a one-cycle schedule, early stop on validation."""
+
+    epochs: int = Field(default=12, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    lr: float = Field(default=3e-3, gt=0)
+    """Highest learning rate of the one-cycle schedule."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    patience: int = Field(default=6, ge=1)
+    """Epochs without a better validation loss after which training stops."""
+
+
+class Grid(Config):
+    """Which trials: every variant at every size with every seed."""
+
+    train_sizes: tuple[Annotated[int, Field(ge=2)], ...] = Field(min_length=1)
+    """How many training items; the headline verdict is for the largest."""
+    seeds: int = Field(ge=1, le=1000)
+    """Seeds 0 to seeds - 1. An interval needs at least 2."""
+
+
+class Timing(Config):
+    """The latency phase, after the last trial."""
+
+    batch_size: int = Field(default=64, ge=1)
+    """Items in one call."""
+    rounds: int = Field(default=30, ge=3)
+    """Timed calls of each variant."""
+
+
+class Plan(Config):
+    """A whole study."""
+
+    name: str = Field(min_length=1)
+    data: DataConfig
+    backbone: Backbone = Backbone()
+    variants: dict[str, Variant] = Field(min_length=2)
+    baseline: str = "baseline"
+    """Name of the variant that the others are compared with."""
+    training: Training = Training()
+    study: Grid
+    timing: Timing = Timing()
+    economics: dict[str, Any] = Field(default_factory=dict)
+    """Prices; see `cropworth.worth.economics.Economics`."""
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        if self.baseline not in self.variants:
+            raise ValueError(f"the baseline {self.baseline!r} is not among the variants {', '.join(self.variants)}")
+        if isinstance(self.variants[self.baseline], Oracle):
+            raise ValueError("an oracle cannot be the baseline: nobody can deploy it")
+        for name, variant in self.variants.items():
+            if isinstance(variant, Matched) and not isinstance(self.variants.get(variant.to), Crop):
+                raise ValueError(f"variants.{name}.to = {variant.to!r} is not a learned crop of this plan")
+            if isinstance(variant, Oracle) and isinstance(self.data, Folder):
+                raise ValueError(f"variants.{name}: a folder of images has no true boxes for an oracle")
+        return self
+
+    def kind(self, name: str) -> Kind:
+        """What a variant is."""
+        if name == self.baseline:
+            return "baseline"
+        variant = self.variants[name]
+        return "crop" if isinstance(variant, Crop) else "oracle" if isinstance(variant, Oracle) else "control"
+
+    def trials(self) -> list[dict[str, Any]]:
+        """The resolved configuration of every trial, larger training sets first (they take longest)."""
+        return [
+            self.trial(variant, size, seed)
+            for size in sorted(set(self.study.train_sizes), reverse=True)
+            for seed in range(self.study.seeds)
+            for variant in self.variants
+        ]
+
+    def trial(self, variant: str, train_size: int, seed: int) -> dict[str, Any]:
+        """All that decides a trial's record, as plain data; its hash names the trial.
+
+        Prices, the other variants, sizes and seeds are not part of it: changing them repeats no training.
+        """
+        settings = self.variants[variant]
+        plain = self.model_dump(mode="json", include={"data", "backbone", "training"})
+        plain |= {"name": variant, "kind": self.kind(variant), "variant": settings.model_dump(mode="json")}
+        if isinstance(settings, Matched):
+            plain["variant"]["to"] = self.variants[settings.to].model_dump(mode="json")
+        return plain | {"train_size": train_size, "seed": seed}
+
+    def header(self, classes: tuple[str, ...]) -> dict[str, Any]:
+        """What the ledger keeps of the plan."""
+        return {
+            "name": self.name,
+            "baseline": self.baseline,
+            "kinds": {name: self.kind(name) for name in self.variants},
+            "classes": list(classes),
+            "economics": self.economics,
+            "plan": self.model_dump(mode="json"),
+            "trials": [trial_name(trial) for trial in self.trials()],
+        }
+
+
+def load_plan(path: Path) -> Plan:
+    """Read and check a plan.
+
+    Raises:
+        CropworthError: the file cannot be read, or a key is missing, unknown or wrong; it names the key's path.
+    """
+    values = read_yaml(path)
+    plan = parse(Plan, values)
+    if isinstance(plan.data, Folder):
+        folder = (path.parent / plan.data.folder).resolve()
+        plan = plan.model_copy(update={"data": plan.data.model_copy(update={"folder": folder})})
+    return plan

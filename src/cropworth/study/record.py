@@ -1,0 +1,171 @@
+"""What a study measured: plain frozen data, free of torch. The rooms after this one see nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["baseline", "crop", "control", "oracle"]
+Status = Literal["ok", "collapsed", "diverged"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a trial.
+
+    Attributes:
+        train_loss: mean over the epoch's items.
+        validation_loss: mean over the validation items, after the epoch.
+        validation_accuracy: share of validation items read right.
+        wall_s: seconds, drawing the data and validating included.
+    """
+
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    wall_s: float
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The first test items, and what the variant made of them.
+
+    Attributes:
+        images: (N, C, H, W), uint8.
+        crops: (N, C, h, w), uint8, what the backbone saw; None for a variant that sees the whole input.
+    """
+
+    images: NDArray[np.uint8]
+    crops: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one trial measured.
+
+    Attributes:
+        trial: name of the trial's folder, the hash of its configuration.
+        variant: the variant's name in the plan.
+        train_size: training items used.
+        seed: the trial's seed.
+        status: ``ok``; ``collapsed``, a crop that shows nothing useful; ``diverged``, no finite loss, no predictions.
+        reason: why the status is not ok, in words; else empty.
+        parameters: learned numbers of the model.
+        flops_per_item: floating-point operations of one item's inference (a multiply-add counts 2).
+        training_wall_s: seconds from the first batch to the end, validation included.
+        training_cpu_s: processor seconds of the same.
+        threads: threads the trial was given.
+        cores: processors of the machine.
+        started_at: seconds since 1970.
+        peak_memory_bytes: most memory resident during training; None where the system does not say.
+        curve: one row an epoch.
+        best_epoch: index into `curve` of the epoch whose weights were kept; -1 where the trial diverged.
+        labels: (n,), int64, true classes of the test items.
+        probabilities: (n, C), float32, of the test items; None where the trial diverged.
+        theta: (n, 2, 3), float32, crops of the test items; None where the variant does not crop, or diverged.
+        crop_health: what `cropworth.crops.health` measured, by name; empty where there is no crop.
+        median_iou: of the crops with the true boxes of the test items; None where either is unknown.
+        examples: pictures for the report; None where the trial diverged.
+        environment: versions and machine, see `cropworth.measure.environment`.
+    """
+
+    trial: str
+    variant: str
+    train_size: int
+    seed: int
+    status: Status
+    reason: str
+    parameters: int
+    flops_per_item: int
+    training_wall_s: float
+    training_cpu_s: float
+    threads: int
+    cores: int
+    started_at: float
+    peak_memory_bytes: int | None
+    curve: tuple[Epoch, ...]
+    best_epoch: int
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32] | None
+    theta: NDArray[np.float32] | None
+    crop_health: dict[str, float]
+    median_iou: float | None
+    examples: Examples | None
+    environment: dict[str, Any]
+
+    @property
+    def predictions(self) -> NDArray[np.int64] | None:
+        """(n,) the likeliest class of each test item; None where the trial diverged."""
+        return None if self.probabilities is None else self.probabilities.argmax(axis=1)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the test items read right; None where the trial diverged."""
+        return None if self.predictions is None else float((self.predictions == self.labels).mean())
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Inference times of all variants, measured in turn while nothing trained.
+
+    Attributes:
+        batch_size: items in one call.
+        threads: threads torch was given.
+        seconds_per_item: by variant, one number a round; the same round of two variants is a pair.
+    """
+
+    batch_size: int
+    threads: int
+    seconds_per_item: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as it stands on disk.
+
+    Attributes:
+        name: the plan's name.
+        baseline: name of the variant that the others are compared with.
+        kinds: what each variant is, in the plan's order.
+        classes: class names, in the order of the labels.
+        economics: the plan's prices, unchecked.
+        plan: the whole resolved plan.
+        records: of the finished trials.
+        missing: trials of the plan that are not finished.
+        latency: None where the phase has not run yet.
+    """
+
+    name: str
+    baseline: str
+    kinds: dict[str, Kind]
+    classes: tuple[str, ...]
+    economics: dict[str, Any]
+    plan: dict[str, Any]
+    records: tuple[Record, ...]
+    missing: int
+    latency: Latency | None
+
+    def of(self, variant: str, train_size: int) -> tuple[Record, ...]:
+        """The records of one variant at one training-set size, by seed."""
+        chosen = [r for r in self.records if r.variant == variant and r.train_size == train_size]
+        return tuple(sorted(chosen, key=lambda r: r.seed))
+
+    @property
+    def train_sizes(self) -> tuple[int, ...]:
+        """Training-set sizes that have records, ascending."""
+        return tuple(sorted({r.train_size for r in self.records}))
+
+
+def trials_beside(record: Record, records: Sequence[Record]) -> float:
+    """How many other trials ran beside this one, on average over its training time."""
+    start, end = record.started_at, record.started_at + record.training_wall_s
+    shared = sum(
+        max(0.0, min(end, other.started_at + other.training_wall_s) - max(start, other.started_at))
+        for other in records
+        if other.trial != record.trial
+    )
+    return shared / (end - start) if end > start else 0.0

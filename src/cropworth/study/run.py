@@ -1,0 +1,199 @@
+"""`run_study`: train what is missing, then time the inference of all variants."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import joblib
+import torch
+
+from cropworth.data.build import build_task
+from cropworth.data.task import Task
+from cropworth.errors import CropworthError
+from cropworth.measure.environment import available_cores
+from cropworth.measure.time import interleaved
+from cropworth.study.ledger import Ledger, trial_name
+from cropworth.study.plan import Plan
+from cropworth.study.record import Latency, Study
+from cropworth.study.train import run_trial, training_step
+from cropworth.study.variants import Classifier, build_variant, item_flops
+
+# Enough steps to see past the first ones, which allocate.
+ESTIMATE_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is.
+
+    Attributes:
+        done: trials finished, those of earlier runs included.
+        total: trials of the plan.
+        work_done: share, in [0, 1], of this run's expected work that is done.
+        failed: trials of this run that diverged or collapsed.
+    """
+
+    done: int
+    total: int
+    work_done: float
+    failed: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan whose data are read and whose variants have been built once: it will not fail half-way.
+
+    Attributes:
+        plan: the study.
+        folder: the plan's own, where a user's module may lie.
+        task: the plan's data.
+        flops: of one item's inference, by variant.
+    """
+
+    plan: Plan
+    folder: Path | None
+    task: Task
+    flops: dict[str, int]
+
+
+def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
+    """Read the data and build every variant once, so that a plan fails before it trains, not after.
+
+    Raises:
+        CropworthError: the data cannot be read, are too few, or a variant cannot be built on them.
+    """
+    task = build_task(plan.data)
+    for size in plan.study.train_sizes:
+        task.check_train_size(size)
+    flops = {name: item_flops(build_variant(plan, name, task, 0, folder), task) for name in plan.variants}
+    return Prepared(plan, folder, task, flops)
+
+
+def run_study(prepared: Prepared, out: Path, jobs: int, progress: Callable[[Progress], None] = lambda _: None) -> Study:
+    """Train the trials that `out` does not have yet, `jobs` at a time, and time the inference.
+
+    Args:
+        prepared: what to study.
+        out: the study's folder; finished trials in it are kept.
+        jobs: processes; the processors are divided among them.
+        progress: called at the start and after each trial.
+
+    Raises:
+        CropworthError: too many jobs, or `out` is something else than a study.
+    """
+    check_jobs(jobs)
+    plan, ledger, trials = prepared.plan, Ledger(out), prepared.plan.trials()
+    ledger.open(plan.header(prepared.task.classes))
+    missing = [trial for trial in trials if not ledger.finished(trial_name(trial))]
+    work = {trial_name(t): t["train_size"] * prepared.flops[t["name"]] for t in missing}
+    done, failed, work_done = len(trials) - len(missing), 0, 0
+    progress(Progress(done, len(trials), 0.0 if missing else 1.0, 0))
+    for name, status in _train(prepared, ledger, missing, jobs):
+        done, failed, work_done = done + 1, failed + (status != "ok"), work_done + work[name]
+        progress(Progress(done, len(trials), work_done / sum(work.values()), failed))
+    if missing or ledger.read_latency() is None:
+        ledger.write_latency(time_inference(prepared, ledger))
+    return ledger.read()
+
+
+def check_jobs(jobs: int) -> None:
+    """Refuse more processes than processors: they would only take each other's time.
+
+    Raises:
+        CropworthError: with both numbers.
+    """
+    if not 1 <= jobs <= available_cores():
+        raise CropworthError(
+            f"--jobs {jobs}",
+            f"1 to {available_cores()}, the processors there are",
+            "Choose another number of jobs.",
+        )
+
+
+def time_inference(prepared: Prepared, ledger: Ledger) -> Latency:
+    """Inference seconds an item of every variant, in turn, while nothing trains.
+
+    Each variant is timed with the weights of its first trial that has any, at the largest training-set size.
+    """
+    plan, test = prepared.plan, prepared.task.test
+    size = plan.timing.batch_size
+    chosen = torch.arange(size) % len(test)
+    images = test.images[chosen].float() / 255
+    boxes = None if test.boxes is None else test.boxes[chosen]
+
+    def call(model: Classifier) -> Callable[[], object]:
+        def predict() -> None:
+            with torch.inference_mode():
+                model(images, boxes)
+
+        return predict
+
+    torch.set_num_threads(available_cores())
+    calls = {name: call(_trained(prepared, ledger, name).eval()) for name in plan.variants}
+    seconds = interleaved(calls, plan.timing.rounds, warmup=5)
+    per_item = {name: tuple(s / size for s in rounds) for name, rounds in seconds.items()}
+    return Latency(size, torch.get_num_threads(), per_item)
+
+
+def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> float:
+    """Expected wall seconds of these trials, from a few timed training steps of each variant; nothing is kept.
+
+    Args:
+        prepared: what to study.
+        trials: configurations that are still to be trained.
+        jobs: processes.
+
+    Raises:
+        CropworthError: too many jobs.
+    """
+    check_jobs(jobs)
+    plan, task = prepared.plan, prepared.task
+    torch.set_num_threads(available_cores() // jobs)
+    batch = task.training_epoch(min(task.train_limit, plan.training.batch_size), 0, 0)
+    per_item: dict[str, float] = {}
+    for name in {trial["name"] for trial in trials}:
+        step = training_step(build_variant(plan, name, task, 0, prepared.folder), batch)
+        step()
+        start = time.perf_counter()
+        for _ in range(ESTIMATE_STEPS):
+            step()
+        per_item[name] = (time.perf_counter() - start) / ESTIMATE_STEPS / len(batch)
+    # Validation runs forward only, about a third of a training step.
+    seen = [plan.training.epochs * (t["train_size"] + len(task.validation) / 3) for t in trials]
+    return float(sum(per_item[t["name"]] * items for t, items in zip(trials, seen, strict=True)) / jobs)
+
+
+def _trained(prepared: Prepared, ledger: Ledger, variant: str) -> Classifier:
+    """The variant with the weights of its first trial that has any, at the largest size; untrained where none has."""
+    plan = prepared.plan
+    model = build_variant(plan, variant, prepared.task, 0, prepared.folder)
+    for seed in range(plan.study.seeds):
+        weights = ledger.weights(trial_name(plan.trial(variant, max(plan.study.train_sizes), seed)))
+        if weights.is_file():
+            model.load_state_dict(torch.load(weights, weights_only=True))
+            break
+    return model
+
+
+def _train(prepared: Prepared, ledger: Ledger, trials: list[dict[str, Any]], jobs: int) -> Iterator[tuple[str, str]]:
+    """Run the trials in worker processes -> (trial's name, status), as they finish."""
+    threads = available_cores() // jobs
+    calls = (joblib.delayed(_one_trial)(prepared.plan, prepared.folder, ledger, trial, threads) for trial in trials)
+    return iter(joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls))
+
+
+def _one_trial(plan: Plan, folder: Path | None, ledger: Ledger, trial: dict[str, Any], threads: int) -> tuple[str, str]:
+    """Train one trial and write it into the ledger; runs in a worker process."""
+    task = _task(plan.data)
+    record, model = run_trial(plan, trial["name"], trial["train_size"], trial["seed"], task, threads, folder)
+    keep = None if record.status == "diverged" else partial(torch.save, model.state_dict())
+    ledger.write_trial(trial, record, keep)
+    return record.trial, record.status
+
+
+_task = lru_cache(maxsize=1)(build_task)  # a worker process reads the data once, not once a trial

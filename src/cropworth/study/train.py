@@ -1,0 +1,221 @@
+"""One trial: one variant, trained once, measured once."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cropworth.crops.health import CropHealth, blank, crop_health, localisation_iou
+from cropworth.crops.spatial import shrink
+from cropworth.data.task import Split, Task
+from cropworth.measure.environment import available_cores, describe_environment
+from cropworth.measure.memory import peak_bytes, reset_peak
+from cropworth.measure.time import Stopwatch
+from cropworth.study.ledger import trial_name
+from cropworth.study.plan import Crop, Plan
+from cropworth.study.record import Epoch, Examples, Record
+from cropworth.study.variants import Classifier, build_variant, item_flops
+
+EVALUATION_BATCH = 256
+EXAMPLES, LARGEST_PICTURE = 12, 160
+
+
+@dataclass
+class Fit:
+    """What training left behind.
+
+    Attributes:
+        curve: one row an epoch.
+        best_epoch: whose weights the model now has; -1 where no epoch had a finite loss.
+        diverged: why training was given up; empty where it was not.
+    """
+
+    curve: list[Epoch] = field(default_factory=list)
+    best_epoch: int = -1
+    diverged: str = ""
+
+
+def run_trial(
+    plan: Plan, variant: str, train_size: int, seed: int, task: Task, threads: int, folder: Path | None = None
+) -> tuple[Record, Classifier]:
+    """Train and measure one variant.
+
+    Args:
+        plan: the study.
+        variant: name in it.
+        train_size: training items.
+        seed: of the weights, the choice of items and their order.
+        task: the plan's data, read or drawn.
+        threads: torch's, for this process.
+        folder: the plan's own, where a user's module may lie.
+
+    Returns:
+        The record and the trained model. A trial that diverges is a record too.
+
+    Raises:
+        CropworthError: the parts of the plan do not fit together.
+    """
+    torch.set_num_threads(threads)
+    model = build_variant(plan, variant, task, seed, folder)
+    flops = item_flops(model, task)
+    reset_peak()
+    started_at = time.time()
+    with Stopwatch() as training:
+        fit = train(model, task, plan, variant, train_size, seed)
+    peak = peak_bytes()
+    probabilities, theta, health = (None, None, None) if fit.diverged else evaluate(model, task.test)
+    problem = health.problem if health is not None and isinstance(plan.variants[variant], Crop) else ""
+    record = Record(
+        trial=trial_name(plan.trial(variant, train_size, seed)),
+        variant=variant,
+        train_size=train_size,
+        seed=seed,
+        status="diverged" if fit.diverged else "collapsed" if problem else "ok",
+        reason=fit.diverged or problem,
+        parameters=sum(p.numel() for p in model.parameters()),
+        flops_per_item=flops,
+        training_wall_s=training.wall_s,
+        training_cpu_s=training.cpu_s,
+        threads=threads,
+        cores=available_cores(),
+        started_at=started_at,
+        peak_memory_bytes=peak,
+        curve=tuple(fit.curve),
+        best_epoch=fit.best_epoch,
+        labels=task.test.labels.numpy(),
+        probabilities=None if probabilities is None else probabilities.numpy(),
+        theta=None if theta is None else theta.numpy(),
+        crop_health={} if health is None else health.as_dict(),
+        median_iou=_median_iou(theta, task.test),
+        examples=None if fit.diverged else examples(model, task.test),
+        environment=describe_environment(),
+    )
+    return record, model
+
+
+def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: int, seed: int) -> Fit:
+    """Train `model` in place and leave it with the weights of its best epoch on validation."""
+    settings, fit = plan.training, Fit()
+    optimizer = _optimizer(model, plan, variant)
+    steps = max(1, train_size // settings.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=settings.epochs * steps
+    )
+    best_weights: dict[str, Tensor] = {}
+    for epoch in range(settings.epochs):
+        began = time.perf_counter()
+        items = task.training_epoch(train_size, seed, epoch)  # in a random order
+        losses = []
+        model.train()
+        # The incomplete last batch is left out: a batch of one item breaks batch normalisation.
+        for images, labels, boxes in itertools.islice(batches(items, settings.batch_size), steps):
+            loss = F.cross_entropy(model(images, boxes), labels)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        train_loss = sum(losses) / len(losses)
+        validation_loss, accuracy = validate(model, task.validation)
+        if not math.isfinite(train_loss + validation_loss):
+            fit.diverged = f"the loss was not finite in epoch {epoch + 1} of {settings.epochs}"
+            break
+        fit.curve.append(Epoch(train_loss, validation_loss, accuracy, time.perf_counter() - began))
+        if fit.best_epoch < 0 or validation_loss < fit.curve[fit.best_epoch].validation_loss:
+            fit.best_epoch, best_weights = epoch, copy.deepcopy(model.state_dict())
+        elif epoch - fit.best_epoch >= settings.patience:
+            break
+    if best_weights:
+        model.load_state_dict(best_weights)
+    return fit
+
+
+def training_step(model: Classifier, items: Split) -> Callable[[], None]:
+    """One forward and backward pass over all items, to be timed."""
+    images, labels, boxes = next(batches(items, len(items)))
+    model.train()
+
+    def step() -> None:
+        model.zero_grad()
+        F.cross_entropy(model(images, boxes), labels).backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
+def batches(items: Split, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Images (B, C, H, W) in [0, 1], labels (B,) and boxes (B, 4) if known, in the order of the items."""
+    for start in range(0, len(items), size):
+        chosen = slice(start, start + size)
+        boxes = None if items.boxes is None else items.boxes[chosen]
+        yield items.images[chosen].float() / 255, items.labels[chosen], boxes
+
+
+@torch.no_grad()
+def validate(model: Classifier, items: Split) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy."""
+    model.eval()
+    loss, right = 0.0, 0
+    for images, labels, boxes in batches(items, EVALUATION_BATCH):
+        logits = model(images, boxes)
+        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        right += int((logits.argmax(1) == labels).sum())
+    return loss / len(items), right / len(items)
+
+
+@torch.no_grad()
+def evaluate(model: Classifier, items: Split) -> tuple[Tensor, Tensor | None, CropHealth | None]:
+    """Probabilities (n, C), poses (n, 2, 3) of a model that crops, and the health of its crops."""
+    model.eval()
+    probabilities, poses, blanks = [], [], []
+    for images, _, boxes in batches(items, EVALUATION_BATCH):
+        crops, theta = model.view(images, boxes)
+        probabilities.append(model.backbone(crops).softmax(1))
+        if theta is not None:
+            poses.append(theta)
+            blanks.append(blank(images, crops))
+    if not poses:
+        return torch.cat(probabilities), None, None
+    theta = torch.cat(poses)
+    return torch.cat(probabilities), theta, crop_health(theta, torch.cat(blanks))
+
+
+def examples(model: Classifier, items: Split) -> Examples:
+    """The first test items as pictures, and their crops; large images are shrunk, they are only looked at."""
+    first = Split(items.images[:EXAMPLES], items.labels, None if items.boxes is None else items.boxes[:EXAMPLES])
+    model.eval()
+    with torch.no_grad():
+        images, _, boxes = next(batches(first, EXAMPLES))
+        crops, _ = model.view(images, boxes)
+    cropped = None if model.crop is None else _picture(crops).numpy()
+    return Examples(_picture(images).numpy(), cropped)
+
+
+def _picture(images: Tensor) -> Tensor:
+    height, width = images.shape[-2:]
+    scale = min(1.0, LARGEST_PICTURE / max(height, width))
+    small = shrink(images, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return (small * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def _median_iou(theta: Tensor | None, items: Split) -> float | None:
+    if theta is None or items.boxes is None:
+        return None
+    return localisation_iou(theta, items.boxes).median().item()
+
+
+def _optimizer(model: Classifier, plan: Plan, variant: str) -> torch.optim.Optimizer:
+    """AdamW; the localizer has a learning rate of its own, which users of spatial transformers find they need."""
+    settings, crop = plan.training, plan.variants[variant]
+    groups = [{"params": list(model.backbone.parameters()), "lr": settings.lr}]
+    if isinstance(crop, Crop):
+        groups.append({"params": model.localizer_parameters(), "lr": settings.lr * crop.localizer_lr})
+    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)

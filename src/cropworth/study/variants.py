@@ -1,0 +1,223 @@
+"""A variant of a plan -> the model under study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from cropworth.crops.geometry import boxes_to_theta
+from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
+from cropworth.crops.sampling import sample
+from cropworth.crops.spatial import SpatialTransformer, shrink
+from cropworth.crops.transforms import Affine, Transform, Zoom
+from cropworth.data.task import Task
+from cropworth.errors import CropworthError
+from cropworth.measure.flops import count_flops
+from cropworth.models.build import build_backbone, takes
+from cropworth.study.plan import Backbone, Centre, Crop, Matched, Oracle, Plan, Small, Variant, Whole
+
+Size = tuple[int, int]
+
+
+class Classifier(nn.Module):
+    """A crop and the backbone behind it.
+
+    Args:
+        backbone: images -> logits (B, classes).
+        crop: a module with ``locate(images, boxes) -> theta (B, 2, 3)`` and a `size`; None shows it the whole input.
+    """
+
+    def __init__(self, backbone: nn.Module, crop: LocatedCrop | None = None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.crop = crop
+
+    def view(self, images: Tensor, boxes: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """What the backbone sees, (B, C, h, w), and where it was cropped, (B, 2, 3), if it was."""
+        return (images, None) if self.crop is None else self.crop(images, boxes)
+
+    def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
+        """Images (B, C, H, W), and true boxes (B, 4) where the variant needs them -> logits (B, classes)."""
+        logits: Tensor = self.backbone(self.view(images, boxes)[0])
+        return logits
+
+    def localizer_parameters(self) -> list[nn.Parameter]:
+        """What decides where to crop; empty for a variant that does not learn it."""
+        return [] if self.crop is None else list(self.crop.parameters())
+
+
+class LocatedCrop(nn.Module):
+    """Base of the crops under study: images and true boxes -> what was cropped, and where."""
+
+    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Images (B, C, H, W), boxes (B, 4) or None -> crops (B, C, h, w) and theta (B, 2, 3) or None."""
+        raise NotImplementedError
+
+
+class LearnedCrop(LocatedCrop):
+    """A spatial transformer, which does not look at the boxes."""
+
+    def __init__(self, transformer: SpatialTransformer) -> None:
+        super().__init__()
+        self.transformer = transformer
+
+    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """See `LocatedCrop`."""
+        theta = self.transformer.locate(images)
+        return sample(images, theta, self.transformer.size, padding=self.transformer.padding), theta
+
+
+class SmallCopy(LocatedCrop):
+    """The whole input, shrunk."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """See `LocatedCrop`; the theta is None, since nothing is cropped."""
+        return shrink(images, self.size), None
+
+
+class CentreCrop(LocatedCrop):
+    """The pixels in the middle, by slicing."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """See `LocatedCrop`."""
+        (height, width), (h, w) = images.shape[-2:], self.size
+        top, left = (height - h) // 2, (width - w) // 2
+        box = [(left + w / 2) / width, (top + h / 2) / height, w / width, h / height]
+        theta = boxes_to_theta(images.new_tensor(box)).expand(len(images), -1, -1)
+        return images[..., top : top + h, left : left + w], theta
+
+
+class TrueBoxCrop(LocatedCrop):
+    """The true box, resampled to the crop's size."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """See `LocatedCrop`.
+
+        Raises:
+            CropworthError: there are no boxes.
+        """
+        if boxes is None:
+            raise CropworthError("no true boxes", "a task that knows them", "Leave the oracle out of the plan.")
+        theta = boxes_to_theta(boxes)
+        return sample(images, theta, self.size), theta
+
+
+def build_variant(plan: Plan, name: str, task: Task, seed: int, folder: Path | None = None) -> Classifier:
+    """Build an untrained variant; its starting weights follow from `seed` alone.
+
+    Args:
+        plan: the study.
+        name: the variant's name in it.
+        task: gives the numbers of channels and classes, and the image size.
+        seed: of the starting weights.
+        folder: the plan's own, where a user's module may lie.
+
+    Raises:
+        CropworthError: the parts do not fit together.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        variant = plan.variants[name]
+        backbone = plan.backbone
+        if isinstance(variant, Whole) and variant.backbone is not None:
+            backbone = variant.backbone
+        elif isinstance(variant, Matched):
+            backbone = _narrowed(plan, variant, task, folder)
+        network = build_backbone(backbone.name, task.channels, len(task.classes), backbone.arguments, folder)
+        return Classifier(network, _crop(variant, task))
+
+
+def item_flops(model: Classifier, task: Task) -> int:
+    """Floating-point operations of one item's inference.
+
+    Raises:
+        CropworthError: the backbone does not take what the crop gives it.
+    """
+    images = torch.zeros(1, task.channels, *task.image_size)
+    boxes = torch.tensor([[0.5, 0.5, 0.5, 0.5]])
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            return count_flops(lambda: model(images, boxes))
+    except RuntimeError as error:
+        raise CropworthError(
+            f"an image of {tuple(images.shape[1:])} that the model cannot take ({error})",
+            "a size that the backbone accepts",
+            "Change data, the crop's size or the backbone.",
+        ) from error
+    finally:
+        model.train(training)
+
+
+def _crop(variant: Variant, task: Task) -> LocatedCrop | None:
+    if not isinstance(variant, Small | Centre | Oracle | Crop):
+        return None
+    size = (variant.size, variant.size)
+    if isinstance(variant, Crop):
+        return LearnedCrop(_transformer(variant, task.channels))
+    if isinstance(variant, Centre) and variant.size > min(task.image_size):
+        raise CropworthError(
+            f"a centre crop of {variant.size} pixels from {task.image_size}",
+            "a smaller crop",
+            "Lower its size.",
+        )
+    made = {Small: SmallCopy, Centre: CentreCrop, Oracle: TrueBoxCrop}
+    return cast("Callable[[Size], LocatedCrop]", made[type(variant)])(size)
+
+
+def _transformer(variant: Crop, channels: int) -> SpatialTransformer:
+    scale = variant.start_scale
+    transform: Transform = Affine() if variant.transform == "affine" else Zoom((0.5, 0.5, scale, scale))
+    look = (variant.look_size, variant.look_size)
+    outputs = transform.parameters_needed
+    localizer = (
+        HeatmapLocalizer(channels, outputs)
+        if variant.localizer == "heatmap"
+        else RegressionLocalizer(channels, look, outputs)
+    )
+    return SpatialTransformer(localizer, transform, (variant.size, variant.size), look_size=look)
+
+
+def _narrowed(plan: Plan, variant: Matched, task: Task, folder: Path | None) -> Backbone:
+    """The backbone at the width whose FLOPs on the whole input come nearest to the crop variant's."""
+    if not takes(plan.backbone.name, "width"):
+        raise CropworthError(
+            f"the control 'matched' with the backbone {plan.backbone.name!r}",
+            "a backbone with a width",
+            "Leave the control out, or use the control 'small'.",
+        )
+
+    def at(width: int) -> Backbone:
+        arguments: dict[str, Any] = {**plan.backbone.arguments, "width": width}
+        return Backbone(name=plan.backbone.name, arguments=arguments)
+
+    def flops(width: int) -> int:
+        return item_flops(
+            Classifier(
+                build_backbone(plan.backbone.name, task.channels, len(task.classes), at(width).arguments, folder)
+            ),
+            task,
+        )
+
+    target = item_flops(build_variant(plan, variant.to, task, 0, folder), task)
+    width = 1
+    while flops(width + 1) <= target:
+        width += 1
+    return at(width if target - flops(width) <= flops(width + 1) - target else width + 1)
