@@ -14,7 +14,7 @@ from cropworth.data.task import Split, Task
 Images = NDArray[np.uint8]
 
 # The split of the source digits is part of the task's definition, the same for every plan and seed.
-SPLIT_SEED, TEST, VALIDATION = 20140624, 2000, 1000
+SPLIT_SEED, TEST, VALIDATION = 20140624, 4000, 1000
 # Streams of random numbers that must never meet: the fixed splits, the choice of training digits, the epochs.
 FIXED, CHOICE, EPOCH = 1, 2, 3
 

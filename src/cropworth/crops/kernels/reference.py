@@ -14,8 +14,13 @@ def sample(input: Tensor, theta: Tensor, size: tuple[int, ...], padding: str) ->
     """
     if theta.shape[-2] == 1:
         return sample(input.unsqueeze(2), _lift(theta), (1, *size), padding).squeeze(2)
+    if input.shape[0] == 0:  # which affine_grid refuses
+        return input.new_zeros(0, input.shape[1], *size)
     grid = F.affine_grid(theta, [input.shape[0], 1, *size], align_corners=False)  # (B, h, w, 2)
-    return F.grid_sample(input, grid.to(input.dtype), padding_mode=padding, align_corners=False)
+    # In the wider of both types: places rounded to half precision would be off by whole pixels of a large image.
+    wide = torch.promote_types(input.dtype, grid.dtype)
+    crop = F.grid_sample(input.to(wide), grid.to(wide), padding_mode=padding, align_corners=False)
+    return crop.to(input.dtype)
 
 
 def _lift(theta: Tensor) -> Tensor:

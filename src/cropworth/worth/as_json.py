@@ -1,0 +1,28 @@
+"""An appraisal as JSON; its schema is docs/appraisal.schema.json."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from cropworth.worth.results import Appraisal, SizeAppraisal
+
+
+def to_json(appraisal: Appraisal) -> dict[str, Any]:
+    """Plain data; null where something is undefined, never NaN."""
+    plain = asdict(appraisal)
+    plain["not_priced"] = list(appraisal.not_priced)
+    plain["sizes"] = [_size(size) for size in appraisal.sizes]
+    return plain | _size(appraisal.largest)
+
+
+def _size(size: SizeAppraisal) -> dict[str, Any]:
+    return {
+        "train_size": size.train_size,
+        "candidates": {c.name: _without_name(asdict(c)) for c in size.candidates},
+        "variants": {r.name: _without_name(asdict(r)) for r in size.rows},
+    }
+
+
+def _without_name(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != "name"}

@@ -1,0 +1,108 @@
+"""The street: a room imports only rooms with a smaller number, read from the code's own imports."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cropworth
+
+SOURCE = Path(cropworth.__file__).parent
+FOUNDATION = {"errors", "config"}
+STREET = ["crops", "data", "models", "measure", "study", "worth", "report", "deploy", "cli"]
+# Rooms that do not import each other although one has the smaller number.
+STRANGERS = [{"crops", "data", "models", "measure"}, {"deploy", "worth"}, {"deploy", "report"}]
+NO_TORCH = ["worth", "report"]
+
+
+def files() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever the import stands; relative imports are not allowed."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module is not None
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def rooms_imported(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imports(path) if name.startswith("cropworth.")}
+
+
+def broken_arrows(here: str, imported: set[str]) -> set[str]:
+    """Which of the imported rooms the room `here` may not import."""
+    rooms = imported & set(STREET) - {here}
+    if here in FOUNDATION or here == "__init__":
+        return set()
+    later = {other for other in rooms if STREET.index(other) > STREET.index(here)}
+    return later | {other for other in rooms if any({here, other} <= group for group in STRANGERS)}
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_rooms_import_only_up_the_street(path: Path) -> None:
+    assert not broken_arrows(room(path), rooms_imported(path))
+
+
+def test_every_file_is_in_a_known_room() -> None:
+    assert {room(path) for path in files()} <= {*STREET, *FOUNDATION, "__init__"}
+
+
+def test_the_foundation_imports_no_room() -> None:
+    for name in FOUNDATION:
+        assert rooms_imported(SOURCE / f"{name}.py") <= FOUNDATION
+
+
+def test_the_rule_sees_a_wrong_arrow() -> None:
+    assert broken_arrows("crops", {"study"}) == {"study"}
+    assert broken_arrows("models", {"crops"}) == {"crops"}
+    assert broken_arrows("deploy", {"worth", "study"}) == {"worth"}
+    assert broken_arrows("study", {"crops", "data", "errors"}) == set()
+
+
+@pytest.mark.parametrize("name", NO_TORCH)
+def test_worth_and_report_never_name_torch(name: str) -> None:
+    named = {module.split(".")[0] for path in (SOURCE / name).rglob("*.py") for module in imports(path)}
+    assert not named & {"torch", "torchvision"}
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["cropworth", "cropworth.cli", "cropworth.worth.appraisal", "cropworth.report.html", "cropworth.study.ledger",
+     "cropworth.study.plan"],
+)
+def test_these_modules_load_without_torch(module: str) -> None:
+    code = f"import sys, {module}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_public_names() -> None:
+    assert cropworth.__all__ == [
+        "Affine",
+        "CropHealth",
+        "CropworthError",
+        "HeatmapLocalizer",
+        "RegressionLocalizer",
+        "SpatialTransformer",
+        "Transform",
+        "Zoom",
+        "crop_health",
+        "sample",
+    ]
+    for name in cropworth.__all__:
+        assert getattr(cropworth, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Zom'"):
+        cropworth.Zom  # noqa: B018
