@@ -78,8 +78,15 @@ _Loader.add_implicit_resolver(
 
 
 def parse_scalar(text: str) -> object:
-    """Read one value as the YAML files are read: ``5e6`` is a number, ``[1, 2]`` a list."""
-    return yaml.load(text, Loader=_Loader)
+    """Read one value as the YAML files are read: ``5e6`` is a number, ``[1, 2]`` a list.
+
+    Raises:
+        CropworthError: it is not YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError:
+        raise CropworthError(repr(text), "a readable YAML value", "Write a number, a word or a list.") from None
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -1,0 +1,166 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from factories import make_record, make_study
+from scipy import stats
+
+from cropworth.errors import CropworthError
+from cropworth.study.record import Study
+from cropworth.worth.appraisal import appraise
+from cropworth.worth.as_json import to_json
+from cropworth.worth.economics import read_economics
+from cropworth.worth.results import Appraisal
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "appraisal.schema.json").read_text())
+
+
+def appraised(study: Study, **prices: object) -> Appraisal:
+    return appraise(study, read_economics({**study.economics, **prices}))
+
+
+def two_variants(better: int = 20, seeds: int = 4) -> Study:
+    """The baseline gets 40 to 43 of 200 items wrong, the candidate `better` fewer."""
+    return make_study(
+        [make_record("baseline", s, wrong=range(40 + s)) for s in range(seeds)]
+        + [make_record("crop", s, wrong=range(40 + s - better), with_crop=True) for s in range(seeds)]
+    )
+
+
+def test_the_whole_of_a_small_case_by_hand() -> None:
+    study = make_study(
+        [make_record("baseline", s, wrong=range(40), wall_s=36.0) for s in range(3)]
+        + [make_record("crop", s, wrong=range(20), wall_s=72.0) for s in range(3)],
+        latency={"baseline": (0.003, 0.003, 0.003), "crop": (0.001, 0.001, 0.001)},
+    )
+    found = appraised(
+        study, cost_per_error=2.0, predictions_per_year=10_000, compute_price_per_hour=3.6, discount_rate=0.1,
+        horizon_years=2, retrainings_per_year=5, engineering={"once": 1000, "per_year": 100},
+    ).largest.candidates[0]  # fmt: skip
+    annuity = 1 / 1.1 + 1 / 1.21
+    # Errors fall from 20 % to 10 %: 0.2 saved a prediction. Inference: 2 ms less at 0.001 a second.
+    assert found.value_per_prediction.estimate == pytest.approx(0.2)
+    assert found.inference_cost_per_prediction == pytest.approx(-0.000002)
+    # A trial held half the machine (1 of 2 processors): 36 s more is 18 machine seconds.
+    assert found.investment == pytest.approx(1000 + 0.018)
+    assert found.upkeep_per_year == pytest.approx(100 + 5 * 0.018)
+    flow = 10_000 * 0.200002 - 100.09
+    assert found.cash_flow_per_year == pytest.approx(flow)
+    assert found.npv.estimate == pytest.approx(-1000.018 + annuity * flow)
+    costs = 1000.018 + annuity * (100.09 - 0.02)
+    assert found.roi == pytest.approx((annuity * 2000 - costs) / costs)
+    assert found.payback_years == pytest.approx(1000.018 / flow)
+    assert found.break_even_predictions_per_year == pytest.approx((1000.018 + annuity * 100.09) / (annuity * 0.200002))
+    assert (found.latency_ratio, found.training_ratio) == (pytest.approx(1 / 3), pytest.approx(2.0))
+    # All seeds alike, so the interval is that of 200 items, 20 of them saved.
+    items = np.zeros(200)
+    items[20:40] = 2.0
+    reach = stats.t.ppf(0.975, 199) * items.std(ddof=1) / np.sqrt(200) * annuity * 10_000
+    assert found.npv.high == pytest.approx(found.npv.estimate + reach)
+
+
+def test_a_clear_gain_is_adopted_and_a_clear_loss_is_not() -> None:
+    assert appraised(two_variants(20)).headline.startswith("Adopt crop: over 3 years it is worth EUR 300 more than ")
+    assert appraised(two_variants(-20)).headline.startswith("Don't adopt crop: over 3 years it is worth EUR 300 less")
+    open_case = appraised(two_variants(2), engineering={"once": 25})
+    assert open_case.headline.startswith("Not enough evidence to choose between crop and baseline")
+    assert appraised(two_variants(0), margin=50).headline.startswith("crop and baseline are equivalent")
+
+
+def test_the_headline_names_a_control_that_does_as_well() -> None:
+    study = two_variants(20)
+    controls = [make_record("small", s, wrong=range(10)) for s in range(4)]
+    study = make_study(
+        [*study.records, *controls], kinds={"baseline": "baseline", "crop": "crop", "small": "control"}
+    )
+    found = appraised(study)
+    assert found.best == "crop"
+    assert "The control small does as well or better without a learned crop (EUR 472)." in found.headline
+
+
+def test_an_oracle_gets_no_verdict_and_no_headline() -> None:
+    study = make_study(list(two_variants().records), kinds={"baseline": "baseline", "crop": "oracle"})
+    found = appraised(study)
+    assert (found.largest.candidates[0].verdict, found.largest.candidates[0].deployable) == (None, False)
+    assert found.best is None
+    assert found.headline.startswith("No verdict")
+
+
+def test_a_diverged_seed_is_left_out_of_the_difference_and_charged() -> None:
+    records = list(two_variants().records)
+    records[-1] = make_record("crop", 3, status="diverged", wall_s=30.0)
+    found = appraised(make_study(records), compute_price_per_hour=3600)
+    crop, row = found.largest.candidates[0], found.largest.rows[1]
+    assert crop.seeds == 3
+    assert (row.trials, row.diverged) == (4, 1)
+    # Three working models for 10 + 10 + 10 + 30 seconds, half a machine each, against 5 machine seconds.
+    assert crop.training_ratio == pytest.approx(20 / 10)
+    assert crop.investment == pytest.approx(5.0)
+
+
+def test_a_collapsed_seed_counts_as_it_is() -> None:
+    records = list(two_variants().records)
+    records[-1] = make_record("crop", 3, wrong=range(150), status="collapsed", with_crop=True)
+    found = appraised(make_study(records))
+    assert found.largest.candidates[0].seeds == 4
+    assert found.largest.rows[1].collapsed == 1
+    assert found.largest.candidates[0].accuracy_difference.estimate == pytest.approx((3 * 20 + 43 - 150) / 800)
+
+
+def test_where_nothing_works_everything_unknown_is_none() -> None:
+    records = [r for r in two_variants().records if r.variant == "baseline"]
+    found = appraised(make_study([*records, make_record("crop", 0, status="diverged")]))
+    crop = found.largest.candidates[0]
+    assert crop.verdict == "not enough evidence"
+    assert crop.npv.estimate is crop.investment is crop.training_ratio is None
+    jsonschema.validate(to_json(found), SCHEMA)
+
+
+def test_one_seed_gives_an_estimate_without_an_interval() -> None:
+    crop = appraised(two_variants(seeds=1)).largest.candidates[0]
+    assert crop.npv.estimate == pytest.approx(300)
+    assert crop.npv.low is crop.npv.high is None
+    assert "at least two" in crop.reason
+
+
+def test_without_timing_the_inference_is_said_to_be_unpriced() -> None:
+    found = appraised(replace(two_variants(), latency=None), compute_price_per_hour=1)
+    assert "inference time (not measured)" in found.not_priced
+    assert found.largest.candidates[0].latency_ratio is None
+
+
+def test_every_size_is_appraised_and_the_largest_leads() -> None:
+    small = [make_record(name, s, 50, wrong=range(60)) for s in range(2) for name in ("baseline", "crop")]
+    found = appraised(make_study([*small, *two_variants().records]))
+    assert [size.train_size for size in found.sizes] == [50, 100]
+    assert found.sizes[0].candidates[0].npv.estimate == pytest.approx(0)
+    assert found.headline.startswith("Adopt")
+
+
+def test_scaling_all_money_scales_the_npv_and_keeps_the_verdict() -> None:
+    study = two_variants(3)
+    one = appraised(study, cost_per_error=1, engineering={"once": 10}, margin=5).largest.candidates[0]
+    ten = appraised(study, cost_per_error=10, engineering={"once": 100}, margin=50).largest.candidates[0]
+    assert ten.npv.estimate == pytest.approx(10 * (one.npv.estimate or 0))
+    assert ten.npv.low == pytest.approx(10 * (one.npv.low or 0))
+    assert one.verdict == ten.verdict
+
+
+def test_json_holds_to_its_schema() -> None:
+    plain = to_json(appraised(two_variants()))
+    jsonschema.validate(plain, SCHEMA)
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert plain["baseline"] == "baseline"
+    assert plain["candidates"]["crop"]["verdict"] == "adopt"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(plain | {"verdict": "perhaps"}, SCHEMA)
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(CropworthError, match="none of the baseline"):
+        appraised(make_study([make_record("baseline", 0, status="diverged"), make_record("crop", 0)]))
+    with pytest.raises(CropworthError, match="different test items"):
+        appraised(make_study([make_record("baseline", 0), make_record("crop", 0, items=100)]))

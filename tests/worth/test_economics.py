@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from cropworth.errors import CropworthError
+from cropworth.worth.economics import Economics, read_economics
+
+CLASSES = ("0", "1", "2")
+
+
+def test_a_cost_per_error_is_a_matrix_with_a_free_diagonal() -> None:
+    table = read_economics({"cost_per_error": 2}).cost_table(CLASSES)
+    np.testing.assert_array_equal(table, [[0, 2, 2], [2, 0, 2], [2, 2, 0]])
+
+
+def test_a_cost_matrix_by_name_and_by_rows() -> None:
+    by_name = read_economics({"cost_matrix": {0: {1: 5}, "2": {"0": 7, "2": 1}}})
+    by_rows = read_economics({"cost_matrix": [[0, 5, 0], [0, 0, 0], [7, 0, 1]]})
+    np.testing.assert_array_equal(by_name.cost_table(CLASSES), by_rows.cost_table(CLASSES))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cost_per_error": -1}, r"economics\.cost_per_error = -1; expected greater than or equal to 0"),
+        ({"cost_per_eror": 1}, r"unknown key economics\.cost_per_eror.*'cost_per_error'"),
+        ({"engineering": {"onec": 1}}, r"unknown key economics\.engineering\.onec.*'once'"),
+        ({"cost_per_error": 1, "cost_matrix": [[0]]}, "both cost_per_error and cost_matrix"),
+        ({"horizon_years": 0}, r"economics\.horizon_years = 0"),
+        ({"cost_matrix": {"0": {"1": -3}}}, "greater than or equal to 0"),
+        ({"discount_rate": "high"}, "a valid number"),
+    ],
+)
+def test_what_is_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(CropworthError, match=message):
+        read_economics(values)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        ({"9": {"1": 1}}, "class '9'"),
+        ({"0": {"cat": 1}}, "class 'cat'"),
+        ([[0, 1], [1, 0]], "3 rows of 3 costs"),
+        ([[0, 1, 1], [1, 0], [1, 1, 0]], "3 rows of 3 costs"),
+    ],
+)
+def test_a_matrix_for_other_classes(matrix: object, message: str) -> None:
+    with pytest.raises(CropworthError, match=message):
+        read_economics({"cost_matrix": matrix}).check_classes(CLASSES)
+
+
+def test_what_is_not_priced_is_listed() -> None:
+    assert Economics().not_priced == (
+        "predictions_per_year",
+        "cost_per_error",
+        "compute_price_per_hour",
+        "retrainings_per_year",
+        "engineering.once",
+        "engineering.per_year",
+    )
+    priced = read_economics({"cost_matrix": {}, "predictions_per_year": 0, "engineering": {"once": 1}})
+    assert priced.not_priced == ("compute_price_per_hour", "retrainings_per_year", "engineering.per_year")
+
+
+def test_overrides() -> None:
+    values = {"cost_per_error": 1, "engineering": {"once": 5, "per_year": 6}}
+    changed = read_economics(
+        values, ["economics.predictions_per_year=5e6", "economics.engineering.once=9", "economics.cost_per_error=0.2"]
+    )
+    assert (changed.predictions_per_year, changed.engineering.once, changed.engineering.per_year) == (5e6, 9, 6)
+    assert changed.cost_per_error == 0.2
+    assert values == {"cost_per_error": 1, "engineering": {"once": 5, "per_year": 6}}
+    swapped = read_economics(values, ["economics.cost_matrix=[[0, 1], [2, 0]]"])
+    assert swapped.cost_matrix == [[0, 1], [2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("economics.predictions_per_year", "--set economics.predictions_per_year"),
+        ("predictions_per_year=3", "--set predictions_per_year=3"),
+        ("economics=3", "--set economics=3"),
+        ("economics.prediction_per_year=3", "Did you mean 'predictions_per_year'"),
+        ("economics.margin=-3", r"economics\.margin = -3"),
+        ("economics.margin=[", "readable YAML"),
+    ],
+)
+def test_overrides_that_are_refused(override: str, message: str) -> None:
+    with pytest.raises(CropworthError, match=message):
+        read_economics({}, [override])
