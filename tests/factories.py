@@ -47,7 +47,9 @@ def make_record(
         best_epoch=-1 if diverged else 1,
         labels=labels,
         probabilities=None if diverged else np.eye(len(CLASSES), dtype=np.float32)[predicted],
-        theta=np.tile(np.float32([[[0.5, 0, 0.1], [0, 0.5, -0.1]]]), (items, 1, 1)) if with_crop and not diverged else None,
+        theta=np.tile(np.float32([[[0.5, 0, 0.1], [0, 0.5, -0.1]]]), (items, 1, 1))
+        if with_crop and not diverged
+        else None,
         crop_health={"blank": 0.0} if with_crop else {},
         median_iou=0.6 if with_crop else None,
         examples=None if diverged else Examples(pictures, pictures[:, :, :8, :8] if with_crop else None),

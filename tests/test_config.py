@@ -54,7 +54,12 @@ def test_errors_survive_the_way_back_from_a_worker() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"- a\n- b\n", "holding list"), (b"a: [1\n", "valid YAML"), (b"\xff\xfe\xfa", "not UTF-8"), (b"", "holding NoneType")],
+    [
+        (b"- a\n- b\n", "holding list"),
+        (b"a: [1\n", "valid YAML"),
+        (b"\xff\xfe\xfa", "not UTF-8"),
+        (b"", "holding NoneType"),
+    ],
 )
 def test_a_file_that_is_no_mapping(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "plan.yaml"

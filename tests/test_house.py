@@ -80,8 +80,14 @@ def test_worth_and_report_never_name_torch(name: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["cropworth", "cropworth.cli", "cropworth.worth.appraisal", "cropworth.report.html", "cropworth.study.ledger",
-     "cropworth.study.plan"],
+    [
+        "cropworth",
+        "cropworth.cli",
+        "cropworth.worth.appraisal",
+        "cropworth.report.html",
+        "cropworth.study.ledger",
+        "cropworth.study.plan",
+    ],
 )
 def test_these_modules_load_without_torch(module: str) -> None:
     code = f"import sys, {module}; print('torch' in sys.modules)"

@@ -113,7 +113,7 @@ def report(
     if markdown:
         from cropworth.report.markdown import to_markdown
 
-        sys.stdout.write(to_markdown(found, appraisal))
+        sys.stdout.write(to_markdown(found, appraisal, economics))
     else:
         _write_report(found, appraisal, economics, to or folder / "report.html")
 

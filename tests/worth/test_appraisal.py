@@ -73,9 +73,7 @@ def test_a_clear_gain_is_adopted_and_a_clear_loss_is_not() -> None:
 def test_the_headline_names_a_control_that_does_as_well() -> None:
     study = two_variants(20)
     controls = [make_record("small", s, wrong=range(10)) for s in range(4)]
-    study = make_study(
-        [*study.records, *controls], kinds={"baseline": "baseline", "crop": "crop", "small": "control"}
-    )
+    study = make_study([*study.records, *controls], kinds={"baseline": "baseline", "crop": "crop", "small": "control"})
     found = appraised(study)
     assert found.best == "crop"
     assert "The control small does as well or better without a learned crop (EUR 472)." in found.headline

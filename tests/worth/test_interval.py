@@ -18,9 +18,7 @@ from cropworth.worth.results import Interval
 
 def simulated(rng: np.random.Generator, seeds: int, items: int, by_seed: float, by_item: float) -> np.ndarray:
     """Differences of mean 0 with seed effects, item effects and a residual of 1."""
-    return (
-        rng.normal(0, by_seed, (seeds, 1)) + rng.normal(0, by_item, (1, items)) + rng.normal(0, 1, (seeds, items))
-    )
+    return rng.normal(0, by_seed, (seeds, 1)) + rng.normal(0, by_item, (1, items)) + rng.normal(0, 1, (seeds, items))
 
 
 def test_by_hand() -> None:

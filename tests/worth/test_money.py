@@ -60,7 +60,9 @@ def test_break_even_where_volume_does_not_decide() -> None:
 def test_paybacks_by_hand() -> None:
     assert payback_years(1000, 400, 0.0, 5) == pytest.approx(2.5)
     # 400 / 1.1 = 363.64 and 330.58 leave 305.79; the third year brings 300.53, the fourth 273.21.
-    assert payback_years(1000, 400, 0.1, 5) == pytest.approx(3 + (1000 - 363.6364 - 330.5785 - 300.5259) / 273.2054, abs=1e-4)
+    assert payback_years(1000, 400, 0.1, 5) == pytest.approx(
+        3 + (1000 - 363.6364 - 330.5785 - 300.5259) / 273.2054, abs=1e-4
+    )
     assert payback_years(1000, 400, 0.1, 3) is None
     assert payback_years(1000, -5, 0.0, 5) is None
     assert payback_years(0, 5, 0.0, 5) == 0.0

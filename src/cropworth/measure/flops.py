@@ -20,7 +20,7 @@ def count_flops(call: Callable[[], object]) -> int:
     """Operations of one call; a multiply-add counts 2.
 
     As torch counts them: matrix products, convolutions and attention; and the sampler, which torch counts as 0.
-    Pooling, normalisation and activations count as 0.
+    Pooling, normalisation, activations and the sampler's grid (12 for each pixel of a crop) count as 0.
     """
     sampler = {
         torch.ops.aten.grid_sampler_2d: sampler_flops,

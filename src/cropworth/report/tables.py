@@ -1,0 +1,258 @@
+"""The report's tables as plain data, the same for HTML and Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from cropworth.report import text
+from cropworth.study.record import Study
+from cropworth.worth.results import Appraisal, Candidate, Row
+from cropworth.worth.words import MISSING, humanised, money, number
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one place of a table.
+
+    Attributes:
+        main: a number, or words.
+        below: what explains it, in smaller type; may be empty.
+        verdict: whether `main` is a verdict.
+    """
+
+    main: str
+    below: str = ""
+    verdict: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.main} ({self.below})" if self.below else self.main
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's title, and what it holds."""
+
+    title: str
+    holds: Literal["numbers", "words", "sentences"] = "numbers"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under columns.
+
+    Attributes:
+        caption: what the table shows, at which training-set size.
+        columns: the first names the row.
+        rows: one cell a column.
+        note: how to read it; may be empty.
+    """
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
+    note: str = ""
+
+
+def candidates_table(appraisal: Appraisal) -> Table:
+    """What each candidate is worth, at the largest training-set size."""
+    return Table(
+        caption=f"Each candidate against {appraisal.baseline}, trained on {appraisal.largest.train_size:,} items, "
+        f"over {_years(appraisal)}",
+        columns=(
+            Column("variant", "words"),
+            Column("verdict", "words"),
+            Column("NPV, 95 % interval"),
+            Column("ROI"),
+            Column("payback"),
+            Column("break-even predictions a year"),
+            Column("reason", "sentences"),
+        ),
+        rows=tuple(_candidate_cells(candidate, appraisal.currency) for candidate in appraisal.largest.candidates),
+        note="NPV is the net present value, ROI the return on investment. “Dominates”: no less value and no more cost "
+        "than the baseline. A break-even of 0: it pays at any volume. "
+        f"“{MISSING}”: no payback within {_years(appraisal)}, no volume at which it pays, or not known.",
+    )
+
+
+def variants_table(appraisal: Appraisal) -> Table:
+    """What was measured of each variant, at the largest training-set size."""
+    titles = (
+        "accuracy",
+        "errors per 1,000",
+        "training seconds, wall; CPU",
+        "trials beside",
+        "inference ms per item, median; p90",
+        "FLOPs per item",
+        "parameters",
+        "peak memory",
+        "median IoU",
+        "trials; diverged; collapsed",
+    )
+    return Table(
+        caption=f"Means over seeds of every variant, trained on {appraisal.largest.train_size:,} items",
+        columns=(Column("variant", "words"), Column("kind", "words"), *map(Column, titles)),
+        rows=tuple(map(_variant_cells, appraisal.largest.rows)),
+        note="“Trials beside” is how many other trials ran on the machine at the same time, on average; they slow the "
+        "wall clock. Inference was timed while nothing trained. “IoU” is the overlap of the crop with the true box. "
+        "A diverged trial has no predictions; the crop of a collapsed one shows nothing useful.",
+    )
+
+
+def sizes_table(appraisal: Appraisal) -> Table:
+    """Each candidate's verdict at each training-set size."""
+    found = {(size.train_size, c.name): c for size in appraisal.sizes for c in size.candidates}
+    names = dict.fromkeys(c.name for size in appraisal.sizes for c in size.candidates)
+    return Table(
+        caption="Verdict (and NPV) by number of training items",
+        columns=(
+            Column("variant", "words"),
+            *(Column(f"{size.train_size:,} items", "words") for size in appraisal.sizes),
+        ),
+        rows=tuple(
+            (
+                name,
+                *(_verdict(found.get((size.train_size, name)), appraisal.currency) for size in appraisal.sizes),
+            )
+            for name in names
+        ),
+    )
+
+
+def failures_table(study: Study) -> Table:
+    """The trials that did not end well, at every training-set size."""
+    failed = [record for record in study.records if record.status != "ok"]
+    order = list(study.kinds)
+    failed.sort(key=lambda record: (order.index(record.variant), record.train_size, record.seed))
+    return Table(
+        caption="Trials that diverged, or whose crop collapsed",
+        columns=(
+            Column("variant", "words"),
+            Column("training items"),
+            Column("seed"),
+            Column("outcome", "words"),
+            Column("reason", "sentences"),
+        ),
+        rows=tuple((r.variant, f"{r.train_size:,}", str(r.seed), r.status, r.reason) for r in failed),
+    )
+
+
+def prices_table(prices: Mapping[str, Any], not_priced: tuple[str, ...]) -> Table:
+    """The prices by the path of their key; what was not priced is said to be so."""
+    return Table(
+        caption="Prices and volumes",
+        columns=(Column("key", "words"), Column("value", "sentences")),
+        rows=tuple(
+            (key, "not priced: counts as 0" if key in not_priced else value)
+            for key, value in _flat(prices)
+            if key != "note"
+        ),
+    )
+
+
+def environment_tables(study: Study) -> tuple[Table, ...]:
+    """One table for each distinct environment that trials ran in, the commonest first."""
+    counts: dict[str, int] = {}
+    for record in study.records:
+        key = json.dumps({**record.environment, "threads of each trial": record.threads})
+        counts[key] = counts.get(key, 0) + 1
+    return tuple(
+        Table(
+            caption=f"{counts[key]} of {len(study.records)} trials",
+            columns=(Column("what", "words"), Column("found", "sentences")),
+            rows=tuple((name, _plain(value)) for name, value in json.loads(key).items()),
+        )
+        for key in sorted(counts, key=lambda key: -counts[key])
+    )
+
+
+def when(study: Study) -> str:
+    """The days (UTC) on which the trials started."""
+    days = sorted(datetime.fromtimestamp(record.started_at, UTC).date().isoformat() for record in study.records)
+    return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+
+
+def timing(study: Study) -> str:
+    """How inference was timed, in one sentence."""
+    if study.latency is None:
+        return "Inference has not been timed yet; run the study again to do so."
+    threads = "1 thread" if study.latency.threads == 1 else f"{study.latency.threads} threads"
+    rounds = max(map(len, study.latency.seconds_per_item.values()), default=0)
+    return (
+        f"Inference was timed in batches of {study.latency.batch_size} with {threads}, "
+        f"{rounds} rounds, the variants in turn, while nothing trained."
+    )
+
+
+def _candidate_cells(candidate: Candidate, currency: str) -> tuple[str | Cell, ...]:
+    return (
+        candidate.name,
+        Cell(text.verdict_word(candidate), verdict=True),
+        Cell(money(candidate.npv.estimate, currency), text.money_interval(candidate.npv, currency)),
+        text.return_on_investment(candidate),
+        text.years(candidate.payback_years),
+        humanised(candidate.break_even_predictions_per_year),
+        candidate.reason,
+    )
+
+
+def _variant_cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        row.kind,
+        text.percent(row.accuracy),
+        number(row.errors_per_thousand),
+        f"{number(row.training_s)}; {number(row.training_cpu_s)}",
+        number(row.trials_beside, 2),
+        _median_and_p90(row),
+        text.flops(row.flops_per_item),
+        f"{row.parameters:,}",
+        text.size_in_bytes(row.peak_memory_bytes),
+        MISSING if row.median_iou is None else f"{row.median_iou:.2f}",
+        f"{row.trials}; {row.diverged}; {row.collapsed}",
+    )
+
+
+def _median_and_p90(row: Row) -> str:
+    if row.latency_s is None or row.latency_p90_s is None:
+        return MISSING
+    return f"{number(row.latency_s * 1e3)}; {number(row.latency_p90_s * 1e3)}"
+
+
+def _verdict(candidate: Candidate | None, currency: str) -> str | Cell:
+    if candidate is None:
+        return MISSING
+    return Cell(text.verdict_word(candidate), money(candidate.npv.estimate, currency), verdict=True)
+
+
+def _flat(prices: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each price with the path of its key; of a cost matrix, each row."""
+    for key, value in prices.items():
+        if key == "cost_matrix" and value is not None:
+            rows = value.items() if isinstance(value, Mapping) else enumerate(value)
+            yield from ((f"{key}.{true}", _costs(row)) for true, row in rows)
+        elif isinstance(value, Mapping):
+            yield from ((f"{key}.{inner}", _plain(price)) for inner, price in value.items())
+        else:
+            yield key, _plain(value)
+
+
+def _costs(row: Mapping[str, float] | Sequence[float]) -> str:
+    if isinstance(row, Mapping):
+        return ", ".join(f"{predicted}: {_plain(cost)}" for predicted, cost in row.items())
+    return ", ".join(map(_plain, row))
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return MISSING
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return f"{value:,.12g}"
+    return str(value)
+
+
+def _years(appraisal: Appraisal) -> str:
+    return "1 year" if appraisal.horizon_years == 1 else f"{appraisal.horizon_years} years"

@@ -1,0 +1,113 @@
+"""Numbers and verdicts in words, and the table for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from cropworth.worth.words import MISSING, money, number
+
+if TYPE_CHECKING:
+    from cropworth.study.record import Kind, Study
+    from cropworth.worth.results import Appraisal, Candidate, Interval
+
+KINDS: dict[Kind, str] = {
+    "baseline": "baseline",
+    "crop": "learned crop",
+    "control": "control",
+    "oracle": "oracle: the true box",
+}
+
+
+def percent(fraction: float | None, decimals: int = 1) -> str:
+    """0.1234 -> 12.3 %."""
+    return MISSING if fraction is None else f"{100 * fraction:,.{decimals}f} %".replace("-", "\N{MINUS SIGN}")
+
+
+def flops(count: float) -> str:
+    """25_400_000 -> 25.4 MFLOP."""
+    return _scaled(count, 3) + "FLOP"
+
+
+def size_in_bytes(count: float | None) -> str:
+    """51_000_000 -> 51 MB."""
+    return MISSING if count is None else _scaled(count, 2) + "B"
+
+
+def years(value: float | None) -> str:
+    """1.42 -> 1.4 years; 0 -> at once."""
+    if value is None:
+        return MISSING
+    return "at once" if value <= 0 else f"{number(value, 2)} years" if value >= 0.1 else "under 0.1 years"
+
+
+def money_interval(interval: Interval, currency: str) -> str:
+    """The interval's ends, or that they are not known; empty where there is not even an estimate."""
+    if interval.estimate is None:
+        return ""
+    if interval.low is None or interval.high is None:
+        return "interval not known"
+    return f"{money(interval.low, currency)} to {money(interval.high, currency)}"
+
+
+def return_on_investment(candidate: Candidate) -> str:
+    """A percentage, or 'dominates' where the candidate costs no more and a ratio has no meaning."""
+    return "dominates" if candidate.dominates else percent(candidate.roi, 0)
+
+
+def verdict_word(candidate: Candidate | None) -> str:
+    """The verdict, or in one word why there is none."""
+    if candidate is not None and not candidate.deployable:
+        return "not deployable"
+    return "no verdict" if candidate is None or candidate.verdict is None else candidate.verdict
+
+
+def headline_candidate(appraisal: Appraisal) -> Candidate | None:
+    """The candidate that the headline is about."""
+    return next((c for c in appraisal.largest.candidates if c.name == appraisal.best), None)
+
+
+def how_we_know(study: Study, appraisal: Appraisal) -> str:
+    """Where the intervals come from, in two sentences."""
+    size = appraisal.largest.train_size
+    seeds = len({record.seed for record in study.records if record.train_size == size})
+    trained = (
+        f"Every variant was trained on {size:,} items with {'one seed' if seeds == 1 else f'each of {seeds} seeds'}, "
+        f"and judged on the same {appraisal.test_items:,} test items. "
+    )
+    if seeds == 1:
+        return trained + "One seed cannot tell how results vary from seed to seed, so that there are no intervals."
+    return trained + (
+        "The intervals are two-way Satterthwaite t intervals over seeds and test items (that of the NPV also over the "
+        "rounds of timing), at 95 %; each stands alone, without a correction for several candidates."
+    )
+
+
+def terminal_table(appraisal: Appraisal) -> Table:
+    """The variants at the largest training-set size, for a terminal."""
+    table = Table("variant")
+    for column in (
+        "accuracy",
+        "errors per 1,000",
+        "training seconds",
+        "inference ms per item",
+        "FLOPs per item",
+    ):
+        table.add_column(column, justify="right")
+    for row in appraisal.largest.rows:
+        table.add_row(
+            Text(row.name),
+            percent(row.accuracy),
+            number(row.errors_per_thousand),
+            number(row.training_s),
+            number(None if row.latency_s is None else row.latency_s * 1e3),
+            flops(row.flops_per_item),
+        )
+    return table
+
+
+def _scaled(value: float, digits: int) -> str:
+    factor, prefix = next((f, p) for f, p in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (0, "")) if value >= f)
+    return f"{number(value / (factor or 1), digits)} {prefix}"

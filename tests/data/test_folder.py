@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from cropworth.config import parse
+from cropworth.data.build import build_task
+from cropworth.data.config import Folder
+from cropworth.data.folder import FolderTask
+from cropworth.errors import CropworthError
+
+GREY = {"cat": 10, "dog": 200}
+
+
+def write(folder: Path, name: str, count: int, size: tuple[int, int] = (20, 12), start: int = 0) -> None:
+    """`count` images of one even colour each; the red channel numbers them."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    for index in range(start, start + count):
+        Image.new("RGB", size, (index, GREY.get(name, 0), 0)).save(folder / name / f"{index:03}.png")
+
+
+def read(folder: Path, **settings: object) -> FolderTask:
+    task = build_task(parse(Folder, {"folder": str(folder), "image_size": 8, **settings}))
+    assert isinstance(task, FolderTask)
+    return task
+
+
+def numbers(images: torch.Tensor) -> list[int]:
+    return sorted(images[:, 0, 4, 4].tolist())
+
+
+def test_one_folder_a_class_is_split_class_by_class(tmp_path: Path) -> None:
+    write(tmp_path, "cat", 20)
+    write(tmp_path, "dog", 40, start=20)
+    task = read(tmp_path, test_share=0.25, validation_share=0.2)
+    assert task.classes == ("cat", "dog")
+    assert task.image_size == (8, 8)
+    assert torch.bincount(task.test.labels).tolist() == [5, 10]
+    assert torch.bincount(task.validation.labels).tolist() == [3, 6]
+    everything = [task.test.images, task.validation.images, task.training_epoch(task.train_limit, 0, 0).images]
+    assert numbers(torch.cat(everything)) == list(range(60))
+    for items in (task.test, task.validation, task.training_epoch(10, 0, 0)):
+        assert items.images[:, 1, 4, 4].tolist() == [GREY[task.classes[label]] for label in items.labels]
+        assert items.boxes is None
+
+
+def test_the_split_follows_its_seed(tmp_path: Path) -> None:
+    write(tmp_path, "cat", 20)
+    write(tmp_path, "dog", 20, start=20)
+    first, same, other = (read(tmp_path, split_seed=seed) for seed in (0, 0, 1))
+    assert numbers(first.test.images) == numbers(same.test.images)
+    assert numbers(first.test.images) != numbers(other.test.images)
+
+
+def test_given_splits_are_kept(tmp_path: Path) -> None:
+    for split, count, start in (("train", 6, 0), ("val", 2, 100), ("test", 3, 200)):
+        write(tmp_path / split, "cat", count, start=start)
+        write(tmp_path / split, "dog", count, start=start + 50 - 25)
+    task = read(tmp_path)
+    assert (task.train_limit, len(task.validation), len(task.test)) == (12, 4, 6)
+    assert numbers(task.test.images)[:3] == [200, 201, 202]
+
+
+def test_a_missing_val_is_split_off_train(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write(tmp_path / split, "cat", 10)
+        write(tmp_path / split, "dog", 10)
+    task = read(tmp_path, validation_share=0.2)
+    assert (task.train_limit, len(task.validation), len(task.test)) == (16, 4, 20)
+
+
+def test_epochs_shuffle_a_subset_that_the_seed_chose(tmp_path: Path) -> None:
+    write(tmp_path, "cat", 30)
+    write(tmp_path, "dog", 30, start=30)
+    task = read(tmp_path)
+    first, later, other = task.training_epoch(12, 0, 0), task.training_epoch(12, 0, 1), task.training_epoch(12, 1, 0)
+    assert numbers(first.images) == numbers(later.images) != numbers(other.images)
+    assert first.images[:, 0, 4, 4].tolist() != later.images[:, 0, 4, 4].tolist()
+
+
+def test_grey_palette_and_alpha_images_are_read(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        write(tmp_path, name, 4)
+        for mode in ("L", "P", "RGBA"):
+            Image.new(mode, (9, 9)).save(tmp_path / name / f"{mode}.png")
+    assert read(tmp_path).channels == 3
+    assert read(tmp_path, channels=1).channels == 1
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CropworthError, match="which is no folder"):
+        read(tmp_path / "missing")
+    with pytest.raises(CropworthError, match="images for each class"):
+        read(tmp_path)
+    write(tmp_path, "cat", 5)
+    write(tmp_path, "dog", 2)
+    with pytest.raises(CropworthError, match=r"images in the folder .*dog"):
+        read(tmp_path)
+    (tmp_path / "cat" / "broken.png").write_bytes(b"not an image")
+    write(tmp_path, "dog", 6)
+    with pytest.raises(CropworthError, match=r"broken\.png"):
+        read(tmp_path)
+
+
+def test_a_class_that_training_never_saw(tmp_path: Path) -> None:
+    write(tmp_path / "train", "cat", 6)
+    write(tmp_path / "train", "dog", 6)
+    write(tmp_path / "test", "owl", 3)
+    with pytest.raises(CropworthError, match="'owl' in test"):
+        read(tmp_path)

@@ -1,0 +1,84 @@
+import gc
+import time
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cropworth import sample
+from cropworth.measure.environment import available_cores, describe_environment
+from cropworth.measure.flops import count_flops
+from cropworth.measure.memory import peak_bytes, reset_peak
+from cropworth.measure.time import Stopwatch, interleaved
+
+
+def test_every_round_calls_each_once_in_a_changing_order() -> None:
+    called: list[str] = []
+    names = ["a", "b", "c"]
+    times = interleaved({name: lambda name=name: called.append(name) for name in names}, rounds=8, warmup=2)
+    assert {name: len(seconds) for name, seconds in times.items()} == dict.fromkeys(names, 8)
+    assert called[:6] == ["a", "a", "b", "b", "c", "c"]
+    rounds = [called[start : start + 3] for start in range(6, len(called), 3)]
+    assert all(sorted(one) == names for one in rounds)
+    assert len({tuple(one) for one in rounds}) > 1
+
+
+def test_garbage_collection_is_off_while_timing_and_back_afterwards() -> None:
+    seen: list[bool] = []
+    interleaved({"a": lambda: seen.append(gc.isenabled())}, rounds=1, warmup=0)
+    assert seen == [False]
+    assert gc.isenabled()
+
+
+def test_seconds_are_seconds() -> None:
+    times = interleaved({"sleep": lambda: time.sleep(0.02)}, rounds=3, warmup=0)
+    assert all(0.02 <= seconds < 2 for seconds in times["sleep"])
+    with Stopwatch() as idle:
+        time.sleep(0.05)
+    assert idle.wall_s >= 0.05
+    assert idle.cpu_s < idle.wall_s
+
+
+def test_the_samplers_operations_are_counted() -> None:
+    images, theta = torch.rand(2, 3, 16, 16), torch.eye(2, 3).repeat(2, 1, 1)
+    with FlopCounterMode(display=False) as torchs:
+        sample(images, theta, (5, 4))
+    assert torchs.get_total_flops() == 0  # where torch begins to count it, ours must go
+    # Per sampled pixel 10 for its place and weights, and 4 multiply-adds in each of 3 channels.
+    assert count_flops(lambda: sample(images, theta, (5, 4))) == 2 * 5 * 4 * (10 + 8 * 3)
+
+
+def test_the_samplers_backward_is_counted() -> None:
+    images, theta = torch.rand(1, 1, 8, 8, requires_grad=True), torch.eye(2, 3)[None].clone().requires_grad_()
+    forward = count_flops(lambda: sample(images, theta, (4, 4)))
+    both = count_flops(lambda: sample(images, theta, (4, 4)).sum().backward())
+    assert both - forward >= 2 * 16 * 18
+
+
+def test_a_convolutions_operations_by_hand() -> None:
+    layer = nn.Conv2d(3, 8, 3, padding=1)
+    assert count_flops(lambda: layer(torch.rand(2, 3, 10, 10))) == 2 * (2 * 10 * 10) * (3 * 9) * 8
+
+
+def test_peak_memory_sees_an_allocation() -> None:
+    if not reset_peak():  # not on Linux, or not permitted
+        assert peak_bytes() is None or peak_bytes() > 0
+        return
+    before = peak_bytes()
+    block = torch.ones(64, 1024, 1024, dtype=torch.uint8)
+    after = peak_bytes()
+    del block
+    assert before is not None
+    assert after is not None
+    assert after - before > 50e6
+    reset_peak()
+    assert peak_bytes() < after
+
+
+def test_the_environment_names_what_a_reader_needs() -> None:
+    found = describe_environment()
+    assert found["torch"] == torch.__version__.split("+")[0]
+    assert found["cores"] == available_cores() >= 1
+    assert set(found) == {
+        "python", "cropworth", "torch", "torchvision", "numpy", "scipy", "system", "processor", "cores", "commit",
+    }  # fmt: skip

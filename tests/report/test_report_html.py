@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cropworth.errors import CropworthError
+from cropworth.report.html import render, write_report
+from cropworth.study.record import Latency, Study
+from cropworth.worth.appraisal import appraise
+from cropworth.worth.results import Appraisal, Interval, SizeAppraisal
+from factories import make_record, make_study
+from report.appraisals import CROPPING, KINDS, make_appraisal, make_candidate, make_economics, make_row, noisy_study
+
+AWKWARD = "<b>&x"
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Tags, texts by tag, and style sheets of a page; fails on tags that do not match."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        for tag in set(self.open):
+            self.texts[tag][-1] += data
+
+    def count(self, tag: str, **attributes: str) -> int:
+        wanted = {name.rstrip("_"): value for name, value in attributes.items()}.items()
+        return sum(found == tag and wanted <= had.items() for found, had in self.tags)
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts["main"][0].split())
+
+
+@pytest.fixture(scope="module")
+def full_html(full_study: Study, full_appraisal: Appraisal) -> str:
+    return render(full_study, full_appraisal, make_economics())
+
+
+@pytest.fixture(scope="module")
+def full_page(full_html: str) -> Page:
+    return Page(full_html)
+
+
+def small_html(*, study: Study | None = None, appraisal: Appraisal | None = None, **economics: Any) -> str:
+    study = study or make_study([make_record(), make_record("zoom", with_crop=True)])
+    rows = tuple(make_row(name, kind, trials=1) for name, kind in study.kinds.items())
+    candidates = tuple(make_candidate(name, kind) for name, kind in study.kinds.items() if kind != "baseline")
+    appraisal = appraisal or make_appraisal((SizeAppraisal(100, rows, candidates),), best="zoom")
+    return render(study, appraisal, make_economics(**economics))
+
+
+def test_page_is_self_contained(full_html: str, full_page: Page) -> None:
+    for tag, attributes in full_page.tags:
+        for name in ("src", "href", "srcset", "action", "data", "poster"):
+            value = attributes.get(name) or ""
+            assert value.startswith(("data:", "#")) or not value, (tag, name, value[:80])
+    (style,) = full_page.texts["style"]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert len(full_html.encode()) < 6_000_000
+
+
+def test_page_with_pictures_of_noise_stays_under_its_size() -> None:
+    assert len(small_html(study=noisy_study(variants=2)).encode()) < 6_000_000
+
+
+def test_content_security_policy_allows_no_connection(full_page: Page) -> None:
+    (policy,) = [a["content"] for tag, a in full_page.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy == "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+def test_plotly_is_embedded_once(full_html: str, full_page: Page) -> None:
+    assert full_html.count("plotly.js v") == 1
+    assert full_page.count("script") == 2  # plotly's and ours
+    assert sum("Plotly.newPlot(" in script for script in full_page.texts["script"]) >= 1
+
+
+def test_verdict_comes_first(full_page: Page, full_appraisal: Appraisal) -> None:
+    (headline,) = full_page.texts["h1"]
+    assert headline == full_appraisal.headline
+    assert full_page.text.index("adopt") < full_page.text.index(headline) < full_page.text.index("What was measured")
+    assert "adopt" in full_page.texts["title"][0]
+
+
+def test_headings_are_in_order(full_page: Page) -> None:
+    levels = [int(tag[1]) for tag, _ in full_page.tags if tag in {"h1", "h2", "h3", "h4"}]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_tables_have_captions_and_scopes(full_page: Page) -> None:
+    assert full_page.count("table") == full_page.count("caption") >= 6
+    assert all(attributes.get("scope") in {"row", "col"} for tag, attributes in full_page.tags if tag == "th")
+    assert full_page.count("html", lang="en") == 1
+
+
+def test_a_dozen_pictures_for_each_variant_that_crops(full_page: Page) -> None:
+    assert full_page.count("figure", class_="gallery") == len(CROPPING)
+    assert (
+        full_page.count("use")
+        == full_page.count("polygon", class_="outline")
+        == full_page.count("img")
+        == 12 * len(CROPPING)
+    )
+    assert full_page.count("image") == 12
+    assert all(attributes.get("alt") for tag, attributes in full_page.tags if tag == "img")
+    assert "the first 12 test items, not chosen" in full_page.text
+
+
+def test_right_and_wrong_are_said_in_words() -> None:
+    study = make_study([make_record(), make_record("zoom", wrong=[1], with_crop=True)])
+    text = Page(small_html(study=study)).text
+    assert "✓ right: 0" in text
+    assert "✗ wrong: read as 2, is 1" in text
+    assert "11 of these 12 read right" in text
+
+
+def test_diverged_and_collapsed_trials_are_listed_with_their_reason(full_page: Page) -> None:
+    assert "Trials that diverged" in full_page.text
+    assert "regression-affine 4,000 5 diverged it diverged" in full_page.text
+
+
+def test_every_variant_and_size_is_in_the_tables(full_page: Page) -> None:
+    assert {text.strip() for text in full_page.texts["th"]} >= {*KINDS, "1,000 items", "2,000 items", "4,000 items"}
+
+
+def test_awkward_names_break_nothing() -> None:
+    names = ("baseline", AWKWARD, "</script>")
+    study = replace(
+        make_study([make_record(name, with_crop=True) for name in names]), classes=("<i>", "{{ 7 * 7 }}", "&lt;")
+    )
+    rows = tuple(make_row(name, "crop") for name in names)
+    sizes = (SizeAppraisal(100, rows, tuple(make_candidate(name) for name in names[1:])),)
+    appraisal = make_appraisal(sizes, headline=f"Adopt {AWKWARD}.", best=AWKWARD, study="</title>", currency="<u>")
+    html = small_html(study=study, appraisal=appraisal, note="<s>")
+    page = Page(html)
+    assert "Adopt &lt;b&gt;&amp;x." in html
+    assert page.texts["h1"] == [f"Adopt {AWKWARD}."]
+    assert page.count("b", class_="right") == 36
+    assert not {"i", "u", "s"} & {tag for tag, _ in page.tags}
+    assert page.count("script") == 2
+    assert "{{ 7 * 7 }}" in page.text
+
+
+def test_missing_values_are_dashes() -> None:
+    study = make_study([make_record(), make_record("zoom")])
+    unknown = make_row(
+        "zoom",
+        "crop",
+        accuracy=None,
+        errors_per_thousand=None,
+        latency_s=None,
+        latency_p90_s=None,
+        peak_memory_bytes=None,
+    )
+    candidate = make_candidate(
+        "zoom",
+        verdict=None,
+        npv=Interval(None, None, None),
+        roi=None,
+        dominates=False,
+        payback_years=None,
+        break_even_predictions_per_year=None,
+    )
+    appraisal = make_appraisal(
+        (SizeAppraisal(100, (make_row(), unknown), (candidate,)),), best=None, headline="No verdict."
+    )
+    page = Page(small_html(study=study, appraisal=appraisal))
+    assert "zoom no verdict — — — — The lower" in page.text
+    assert "zoom crop — — 83.2; 80.1 0.97 — 25.4 MFLOP 123,456 — — 6; 0; 0" in page.text
+    assert "None" not in page.text
+
+
+def test_one_seed_without_latency_at_one_size() -> None:
+    study = replace(make_study([make_record(), make_record("zoom", with_crop=True)]), latency=None)
+    rows = tuple(make_row(name, kind, latency_s=None, latency_p90_s=None) for name, kind in study.kinds.items())
+    candidate = make_candidate("zoom", npv=Interval(5.0, None, None), verdict="not enough evidence", latency_ratio=None)
+    appraisal = make_appraisal((SizeAppraisal(100, rows, (candidate,)),), best="zoom")
+    page = Page(small_html(study=study, appraisal=appraisal))
+    assert "Inference has not been timed yet" in page.text
+    assert "interval not known" in page.text
+    assert "there are no intervals" in page.text
+    assert "How much data it takes" not in page.text
+
+
+def test_study_in_which_every_trial_diverged() -> None:
+    study = make_study([make_record(status="diverged"), make_record("zoom", status="diverged")])
+    rows = tuple(make_row(name, kind, accuracy=None, diverged=1) for name, kind in study.kinds.items())
+    appraisal = make_appraisal((SizeAppraisal(100, rows, (make_candidate("zoom", verdict=None),)),), best=None)
+    text = Page(small_html(study=study, appraisal=appraisal)).text
+    assert "No trial at the largest training-set size has a crop to show." in text
+
+
+def test_report_of_a_study_appraised_in_earnest(full_study: Study) -> None:
+    economics = make_economics(cost_per_error=0.5, predictions_per_year=1e6, compute_price_per_hour=0.3)
+    appraisal = appraise(full_study, economics)
+    page = Page(render(full_study, appraisal, economics))
+    assert page.texts["h1"] == [appraisal.headline]
+    assert all(candidate.reason in page.text for candidate in appraisal.largest.candidates)
+    assert "not priced: counts as 0" in page.text
+
+
+def test_nothing_failed_is_said() -> None:
+    assert "No trial diverged, and no crop collapsed." in Page(small_html()).text
+
+
+def test_prices_and_what_is_not_priced() -> None:
+    text = Page(small_html(cost_per_error=0.25, predictions_per_year=5e6)).text
+    assert text.index("About the prices: example prices") < text.index("What each candidate is worth")
+    assert "Not priced, and so counted as 0: engineering.per_year." in text
+    assert "predictions_per_year 5,000,000 cost_per_error 0.25" in text
+    assert "engineering.once 8,000 engineering.per_year not priced: counts as 0" in text
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ({"0": {"1": 5.0, "2": 0.5}}, "cost_matrix.0 1: 5, 2: 0.5"),
+        ([[0, 1, 2], [3, 0, 4], [5, 6, 0]], "cost_matrix.0 0, 1, 2 cost_matrix.1 3, 0, 4"),
+    ],
+)
+def test_cost_matrix_is_shown_by_true_class(matrix: Any, shown: str) -> None:
+    assert shown in Page(small_html(cost_matrix=matrix)).text
+
+
+def test_no_note_no_callout() -> None:
+    assert "About the prices" not in Page(small_html(note="")).text
+
+
+def test_unfinished_trials_are_said() -> None:
+    rows = (make_row(), make_row("zoom", "crop"))
+    appraisal = make_appraisal((SizeAppraisal(100, rows, (make_candidate("zoom"),)),), missing_trials=3, best="zoom")
+    assert "Unfinished: 3 of the plan" in Page(small_html(appraisal=appraisal)).text
+
+
+def test_every_distinct_environment_is_listed_and_the_plan() -> None:
+    first, second = make_record(), make_record("zoom", with_crop=True)
+    second = replace(second, environment={**second.environment, "torch": "2.16.0"})
+    text = Page(small_html(study=make_study([first, second]))).text
+    assert "torch 2.15.0" in text
+    assert "torch 2.16.0" in text
+    assert text.count("1 of 2 trials") == 2
+    assert "name: made" in text
+
+
+def test_latency_of_a_study_is_described() -> None:
+    study = make_study([make_record(), make_record("zoom", with_crop=True)])
+    study = replace(study, latency=Latency(64, 2, dict.fromkeys(study.kinds, (0.001,) * 30)))
+    assert "in batches of 64 with 2 threads, 30 rounds" in Page(small_html(study=study)).text
+
+
+def test_written_file_replaces_the_old_one_and_leaves_nothing_beside(
+    tmp_path: Path, full_study: Study, full_appraisal: Appraisal, full_html: str
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    write_report(full_study, full_appraisal, make_economics(), path)
+    assert path.read_text(encoding="utf-8") == full_html
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_path_that_cannot_be_written(tmp_path: Path, full_study: Study, full_appraisal: Appraisal) -> None:
+    with pytest.raises(CropworthError, match=r"nowhere/report\.html \(No such file"):
+        write_report(full_study, full_appraisal, make_economics(), tmp_path / "nowhere" / "report.html")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CropworthError, match="folder"):
+        write_report(full_study, full_appraisal, make_economics(), tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
