@@ -75,5 +75,5 @@ def make_study(
         plan={"name": "made"},
         records=tuple(records),
         missing=0,
-        latency=Latency(8, 1, latency or {name: (0.001, 0.001, 0.001) for name in names}),
+        latency=Latency(8, 1, latency or dict.fromkeys(names, (0.001, 0.001, 0.001))),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -140,7 +141,7 @@ def _run_study(path: Path, folder: Path, jobs: int | None) -> None:
 
     prepared = _prepare(path)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
-    with Bar(*columns, console=out) as bar:
+    with Bar(*columns, console=out, disable=not out.is_terminal) as bar, _interruptible(folder):
         line = bar.add_task("Training", total=1.0)
 
         def show(now: Progress) -> None:
@@ -151,6 +152,15 @@ def _run_study(path: Path, folder: Path, jobs: int | None) -> None:
     found, economics, appraisal = _appraise(folder, [])
     _print(appraisal)
     _write_report(found, appraisal, economics, folder / "report.html")
+
+
+@contextmanager
+def _interruptible(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted; finished trials are kept in {folder}: the same command goes on with them.", err=True)
+        raise typer.Exit(130) from None
 
 
 def _prepare(path: Path) -> Prepared:

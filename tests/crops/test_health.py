@@ -6,7 +6,7 @@ from cropworth.crops.health import blank, crop_health, localisation_iou
 from cropworth.errors import CropworthError
 
 
-def health(boxes: list[list[float]], blanks: list[bool] | None = None):  # noqa: ANN201
+def health(boxes: list[list[float]], blanks: list[bool] | None = None):
     theta = boxes_to_theta(torch.tensor(boxes))
     return crop_health(theta, torch.tensor(blanks or [False] * len(boxes)))
 

@@ -33,7 +33,8 @@ def test_your_own(tmp_path: Path) -> None:
     (tmp_path / "my_backbone.py").write_text(
         "from torch import nn\n"
         "def make(channels, classes, hidden=3):\n"
-        "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, hidden), nn.Linear(hidden, classes))\n"
+        "    layers = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, hidden), nn.Linear(hidden, classes)\n"
+        "    return nn.Sequential(*layers)\n"
         "def number(channels, classes):\n"
         "    return 3\n"
     )

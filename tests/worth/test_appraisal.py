@@ -5,7 +5,6 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from factories import make_record, make_study
 from scipy import stats
 
 from cropworth.errors import CropworthError
@@ -14,6 +13,7 @@ from cropworth.worth.appraisal import appraise
 from cropworth.worth.as_json import to_json
 from cropworth.worth.economics import read_economics
 from cropworth.worth.results import Appraisal
+from factories import make_record, make_study
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "appraisal.schema.json").read_text())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cropworth.worth.words import MISSING, money, number
@@ -87,7 +87,7 @@ def how_we_know(study: Study, appraisal: Appraisal) -> str:
 
 def terminal_table(appraisal: Appraisal) -> Table:
     """The variants at the largest training-set size, for a terminal."""
-    table = Table("variant")
+    table = Table(Column("variant", no_wrap=True))  # its name is what a reader types: never cut
     for column in (
         "accuracy",
         "errors per 1,000",

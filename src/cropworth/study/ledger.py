@@ -181,7 +181,8 @@ class Ledger:
         do = f"Delete {folder} and run the study again: only this trial is repeated."
         plain = _read_json(folder / "record.json", do)
         try:
-            with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+            # Opened here, because numpy leaves a file open that turns out to be no archive.
+            with (folder / "arrays.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files}
             pictures = arrays.pop("example_images", None)
             crops = arrays.pop("example_crops", None)

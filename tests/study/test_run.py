@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import plan_with
+from cropworth.errors import CropworthError
+from cropworth.measure.environment import available_cores
+from cropworth.study.ledger import Ledger
+from cropworth.study.plan import load_plan
+from cropworth.study.run import Progress, estimate_seconds, prepare, run_study
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    files = [path for path in sorted((folder / "trials").rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_a_whole_study_and_then_nothing_left_to_do(tiny: Path) -> None:
+    prepared, seen = prepare(load_plan(tiny / "plan.yaml")), []
+    study = run_study(prepared, tiny / "study", 1, seen.append)
+    assert seen[0] == Progress(0, 4, 0.0, 0)
+    assert seen[-1] == Progress(4, 4, 1.0, 0)
+    assert [now.work_done for now in seen] == sorted(now.work_done for now in seen)
+    assert study.missing == 0
+    assert list(study.kinds.items()) == [("baseline", "baseline"), ("crop", "crop")]
+    assert study.classes == ("dim", "square")
+    assert study.latency is not None
+    assert {name: len(rounds) for name, rounds in study.latency.seconds_per_item.items()} == {"baseline": 3, "crop": 3}
+    before = snapshot(tiny / "study")
+    again = run_study(prepared, tiny / "study", 1, seen.append)
+    assert snapshot(tiny / "study") == before
+    assert again.latency == study.latency
+
+
+def test_only_what_is_missing_is_trained(tiny: Path) -> None:
+    plan = load_plan(tiny / "plan.yaml")
+    run_study(prepare(plan), tiny / "study", 1)
+    before = snapshot(tiny / "study")
+    more = plan_with(plan, study={"train_sizes": [16], "seeds": 3}, economics={"cost_per_error": 7})
+    study = run_study(prepare(more), tiny / "study", 1)
+    after = snapshot(tiny / "study")
+    assert len(study.records) == 6
+    assert study.economics == {"cost_per_error": 7}
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.skipif(available_cores() < 2, reason="needs two processors")
+def test_worker_processes_give_the_same_records(tiny: Path, finished_once: Path) -> None:
+    """One process with one thread, and two processes with one thread each."""
+    beside = run_study(prepare(load_plan(tiny / "plan.yaml")), tiny / "study", jobs=2)
+    alone = Ledger(finished_once / "study").read()
+    for variant in beside.kinds:
+        for here, there in zip(beside.of(variant, 16), alone.of(variant, 16), strict=True):
+            assert here.threads == 1
+            assert here.probabilities is not None
+            np.testing.assert_allclose(here.probabilities, there.probabilities, atol=1e-3)
+
+
+def test_a_diverging_variant_is_counted_and_the_rest_goes_on(tiny: Path) -> None:
+    plan = plan_with(load_plan(tiny / "plan.yaml"), training={"epochs": 2, "batch_size": 8, "lr": 1e30})
+    seen: list[Progress] = []
+    study = run_study(prepare(plan), tiny / "study", 1, seen.append)
+    assert seen[-1].failed == 4
+    assert {record.status for record in study.records} == {"diverged"}
+    assert study.latency is not None  # untrained models take as long
+
+
+def test_a_plan_fails_before_it_trains(tiny: Path) -> None:
+    plan = load_plan(tiny / "plan.yaml")
+    with pytest.raises(CropworthError, match=r"training-set size of 9,999.*1 to \d+"):
+        prepare(plan_with(plan, study={"train_sizes": [9999], "seeds": 1}))
+    with pytest.raises(CropworthError, match="Did you mean 'small'"):
+        prepare(plan_with(plan, backbone={"name": "smal"}))
+    with pytest.raises(CropworthError, match="the model cannot take"):
+        prepare(plan_with(plan, backbone={"name": "torchvision:alexnet"}))
+
+
+def test_too_many_jobs(tiny: Path) -> None:
+    prepared = prepare(load_plan(tiny / "plan.yaml"))
+    for jobs in (0, available_cores() + 1):
+        with pytest.raises(CropworthError, match=f"--jobs {jobs}"):
+            run_study(prepared, tiny / "study", jobs)
+    assert not (tiny / "study").exists()
+
+
+def test_an_estimate_grows_with_the_work(tiny: Path) -> None:
+    prepared = prepare(load_plan(tiny / "plan.yaml"))
+    trials = prepared.plan.trials()
+    assert 0 < estimate_seconds(prepared, trials, 1) < 60
+    longer = prepare(plan_with(prepared.plan, training={"epochs": 2000, "batch_size": 8}))
+    assert estimate_seconds(longer, longer.plan.trials(), 1) > 20 * estimate_seconds(prepared, trials, 1)

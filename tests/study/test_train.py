@@ -1,0 +1,193 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import plan_with
+from cropworth.config import parse
+from cropworth.crops.geometry import boxes_to_theta, theta_to_boxes
+from cropworth.data.build import build_task
+from cropworth.data.config import DigitsCluttered
+from cropworth.data.task import Split, Task
+from cropworth.errors import CropworthError
+from cropworth.study.plan import Plan, load_plan
+from cropworth.study.record import Record
+from cropworth.study.train import run_trial
+from cropworth.study.variants import build_variant, item_flops
+
+
+@pytest.fixture
+def plan(tiny: Path) -> Plan:
+    return load_plan(tiny / "plan.yaml")
+
+
+@pytest.fixture
+def task(plan: Plan) -> Task:
+    return build_task(plan.data)
+
+
+def run(plan: Plan, task: Task, variant: str = "crop", seed: int = 0) -> Record:
+    return run_trial(plan, variant, 16, seed, task, threads=1)[0]
+
+
+def without_timings(record: Record) -> dict[str, object]:
+    timings = {"training_wall_s", "training_cpu_s", "started_at", "peak_memory_bytes", "curve", "environment"}
+    plain = {k: v for k, v in vars(record).items() if k not in {*timings, "examples"}}
+    plain["losses"] = [(e.train_loss, e.validation_loss, e.validation_accuracy) for e in record.curve]
+    assert record.examples is not None
+    plain |= {"images": record.examples.images, "crops": record.examples.crops}
+    return {k: v.tobytes() if isinstance(v, np.ndarray) else v for k, v in plain.items()}
+
+
+@pytest.mark.parametrize("variant", ["baseline", "crop"])
+def test_the_same_plan_and_seed_give_the_same_record_to_the_bit(plan: Plan, task: Task, variant: str) -> None:
+    torch.manual_seed(1)
+    first = run(plan, task, variant)
+    torch.manual_seed(2)  # the global state must not matter
+    second = run(plan, task, variant)
+    assert without_timings(first) == without_timings(second)
+    assert without_timings(first) != without_timings(run(plan, task, variant, seed=1))
+
+
+def test_a_trial_leaves_the_global_generator_alone(plan: Plan, task: Task) -> None:
+    before = torch.get_rng_state()
+    run(plan, task)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_what_a_record_holds(plan: Plan, task: Task) -> None:
+    record = run(plan, task)
+    assert (record.status, record.variant, record.train_size, record.seed) == ("ok", "crop", 16, 0)
+    assert record.probabilities is not None
+    assert record.probabilities.sum(1) == pytest.approx(np.ones(len(task.test)), abs=1e-5)
+    assert record.theta is not None
+    assert record.theta.shape == (len(task.test), 2, 3)
+    assert record.median_iou is None  # a folder knows no boxes
+    assert record.examples is not None
+    assert record.examples.crops is not None
+    assert record.examples.crops.shape[2:] == (12, 12)
+    assert len(record.curve) == 2
+    assert record.training_wall_s >= sum(e.wall_s for e in record.curve) * 0.99 > 0
+    assert record.flops_per_item == item_flops(build_variant(plan, "crop", task, 0), task)
+
+
+def test_it_learns(plan: Plan, task: Task) -> None:
+    training = {"epochs": 40, "batch_size": 8, "lr": 0.02, "patience": 40}
+    wider = plan_with(plan, training=training, backbone={"name": "small", "arguments": {"width": 4}})
+    record, _ = run_trial(wider, "baseline", task.train_limit, 0, task, threads=1)
+    assert (record.accuracy or 0) > 0.9
+
+
+def test_the_kept_weights_are_the_best_epochs(plan: Plan, task: Task) -> None:
+    record = run(plan_with(plan, training={"epochs": 6, "batch_size": 8, "lr": 0.05}), task, "baseline")
+    assert record.best_epoch == int(np.argmin([e.validation_loss for e in record.curve]))
+
+
+def test_training_stops_early(plan: Plan, task: Task) -> None:
+    # At a vanishing learning rate batch normalisation alone moves the validation loss, and soon no more.
+    stopped = run(
+        plan_with(plan, training={"epochs": 60, "batch_size": 8, "lr": 1e-12, "patience": 2}), task, "baseline"
+    )
+    assert len(stopped.curve) < 60
+    assert len(stopped.curve) == stopped.best_epoch + 3
+
+
+def test_divergence_is_recorded_not_raised(plan: Plan, task: Task) -> None:
+    record = run(plan_with(plan, training={"epochs": 3, "batch_size": 8, "lr": 1e30}), task, "baseline")
+    assert record.status == "diverged"
+    assert "not finite in epoch" in record.reason
+    assert record.probabilities is record.theta is record.accuracy is record.examples is None
+
+
+def test_a_collapsed_crop_is_recorded(plan: Plan, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    def far_away(self: object, raw: torch.Tensor) -> torch.Tensor:
+        box = torch.tensor([3.0, 3.0, 0.2, 0.2]) + 0 * raw.sum(1, keepdim=True)
+        return boxes_to_theta(box)
+
+    monkeypatch.setattr("cropworth.crops.transforms.Zoom.pose", far_away)
+    record = run(plan, task)
+    assert record.status == "collapsed"
+    assert "100% of the crops" in record.reason
+    assert record.accuracy is not None
+
+
+def test_the_localizer_has_its_own_learning_rate(plan: Plan, task: Task) -> None:
+    still = plan.model_dump()
+    still["variants"]["crop"]["localizer_lr"] = 1e-20
+    _, model = run_trial(Plan.model_validate(still), "crop", 16, 0, task, threads=1)
+    fresh = build_variant(plan, "crop", task, seed=0)
+    assert model.crop is not None
+    assert fresh.crop is not None
+    moved = [
+        not torch.equal(a, b) for a, b in zip(model.backbone.parameters(), fresh.backbone.parameters(), strict=True)
+    ]
+    assert all(moved)
+    for trained, started in zip(model.crop.parameters(), fresh.crop.parameters(), strict=True):
+        torch.testing.assert_close(trained, started, atol=1e-4, rtol=1e-3)
+
+
+class TestControls:
+    """What each control shows the backbone."""
+
+    @pytest.fixture
+    def digits(self) -> Task:
+        return build_task(parse(DigitsCluttered, {"task": "digits-cluttered", "canvas": 40, "clutter": 2}))
+
+    @pytest.fixture
+    def full(self, plan: Plan) -> Plan:
+        controls = {
+            "small": {"control": "small", "size": 20},
+            "centre": {"control": "centre", "size": 20},
+            "oracle": {"control": "oracle", "size": 28},
+            "matched": {"control": "matched", "to": "crop"},
+            "max": {"control": "whole", "backbone": {"name": "small", "arguments": {"pool": "max"}}},
+        }
+        wide = {"name": "small", "arguments": {"width": 12}}
+        data = {"task": "digits-cluttered", "canvas": 40, "clutter": 2}
+        variants = plan.model_dump()["variants"] | controls
+        return plan_with(plan, variants=variants, data=data, backbone=wide)
+
+    def view(self, plan: Plan, name: str, task: Task) -> tuple[torch.Tensor, torch.Tensor | None, Split]:
+        items = Split(task.test.images[:8], task.test.labels[:8], task.test.boxes[:8])  # type: ignore[index]
+        crops, theta = build_variant(plan, name, task, 0).view(items.images.float(), items.boxes)
+        return crops, theta, items
+
+    def test_centre_is_the_middle(self, full: Plan, digits: Task) -> None:
+        crops, theta, items = self.view(full, "centre", digits)
+        assert torch.equal(crops, items.images.float()[:, :, 10:30, 10:30])
+        assert theta is not None
+        torch.testing.assert_close(theta_to_boxes(theta)[0], torch.tensor([0.5, 0.5, 0.5, 0.5]))
+
+    def test_small_is_everything_smaller(self, full: Plan, digits: Task) -> None:
+        crops, theta, items = self.view(full, "small", digits)
+        torch.testing.assert_close(crops, torch.nn.functional.avg_pool2d(items.images.float(), 2))
+        assert theta is None
+
+    def test_oracle_is_the_true_box(self, full: Plan, digits: Task) -> None:
+        _, theta, items = self.view(full, "oracle", digits)
+        assert theta is not None
+        torch.testing.assert_close(theta_to_boxes(theta), items.boxes)
+        with pytest.raises(CropworthError, match="no true boxes"):
+            build_variant(full, "oracle", digits, 0).view(items.images.float(), None)
+
+    def test_matched_costs_what_the_crop_costs(self, full: Plan, digits: Task) -> None:
+        flops = {n: item_flops(build_variant(full, n, digits, 0), digits) for n in ("baseline", "crop", "matched")}
+        assert flops["matched"] == pytest.approx(flops["crop"], rel=0.2)
+        assert flops["matched"] < flops["baseline"]
+
+    def test_another_backbone_without_a_crop(self, full: Plan, digits: Task) -> None:
+        model = build_variant(full, "max", digits, 0)
+        assert model.crop is None
+        assert isinstance(model.backbone.pool, torch.nn.AdaptiveMaxPool2d)
+
+    def test_matched_needs_a_width(self, full: Plan, digits: Task) -> None:
+        with pytest.raises(CropworthError, match="a backbone with a width"):
+            build_variant(plan_with(full, backbone={"name": "torchvision:resnet18"}), "matched", digits, 0)
+
+    def test_a_centre_larger_than_the_image(self, full: Plan, digits: Task) -> None:
+        larger = plan_with(
+            full, variants={**full.model_dump()["variants"], "centre": {"control": "centre", "size": 50}}
+        )
+        with pytest.raises(CropworthError, match="centre crop of 50 pixels"):
+            build_variant(larger, "centre", digits, 0)
