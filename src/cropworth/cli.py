@@ -141,7 +141,9 @@ def _run_study(path: Path, folder: Path, jobs: int | None) -> None:
 
     prepared = _prepare(path)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
-    with Bar(*columns, console=out, disable=not out.is_terminal) as bar, _interruptible(folder):
+    # The time left is estimated from the last hour: by default only 30 seconds count, in which no trial may end.
+    bars = Bar(*columns, console=out, disable=not out.is_terminal, speed_estimate_period=3600)
+    with bars as bar, _interruptible(folder):
         line = bar.add_task("Training", total=1.0)
 
         def show(now: Progress) -> None:

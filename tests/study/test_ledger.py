@@ -17,7 +17,7 @@ def open_ledger(path: Path, *trials: str) -> Ledger:
     kinds = {"baseline": "baseline", "crop": "crop"}
     ledger.open(
         {"name": "n", "baseline": "baseline", "kinds": kinds, "classes": ["0", "1", "2"], "economics": {}, "plan": {},
-         "trials": list(trials)}
+         "data_sha256": "d", "trials": list(trials)}
     )  # fmt: skip
     return ledger
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import plan_with
 from cropworth.errors import CropworthError
@@ -90,3 +91,13 @@ def test_an_estimate_grows_with_the_work(tiny: Path) -> None:
     assert 0 < estimate_seconds(prepared, trials, 1) < 60
     longer = prepare(plan_with(prepared.plan, training={"epochs": 2000, "batch_size": 8}))
     assert estimate_seconds(longer, longer.plan.trials(), 1) > 20 * estimate_seconds(prepared, trials, 1)
+
+
+def test_the_same_plan_on_other_images_is_refused(tiny: Path) -> None:
+    plan = load_plan(tiny / "plan.yaml")
+    run_study(prepare(plan), tiny / "study", 1)
+    before = snapshot(tiny / "study")
+    Image.new("L", (24, 24), 255).save(tiny / "images" / "dim" / "0.png")
+    with pytest.raises(CropworthError, match=r"other data than .* was begun with"):
+        run_study(prepare(plan), tiny / "study", 1)
+    assert snapshot(tiny / "study") == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -82,6 +83,15 @@ class Task(ABC):
                 f"1 to {self.train_limit:,}, the training items there are",
                 "Lower study.train_sizes or add data.",
             )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the classes and of all items: fixed ones, and training ones as seed 0 first sees them."""
+        digest = hashlib.sha256("\n".join(self.classes).encode())
+        for items in (self.validation, self.test, self._draw_epoch(self.train_limit, seed=0, epoch=0)):
+            for part in (items.images, items.labels, items.boxes):
+                if part is not None:
+                    digest.update(part.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     @abstractmethod
     def _draw_epoch(self, train_size: int, seed: int, epoch: int) -> Split: ...

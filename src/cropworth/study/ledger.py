@@ -58,7 +58,8 @@ class Ledger:
             header: the resolved plan and what follows from it, see `read`.
 
         Raises:
-            CropworthError: the path is a file, cannot be written, or is a folder of something else.
+            CropworthError: the path is a file, cannot be written, is a folder of something else, or a study whose
+                data were others under the same name.
         """
         occupied = self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir()))
         if occupied and not (self.path / "study.json").is_file():
@@ -67,6 +68,8 @@ class Ledger:
                 "a new or empty folder, or a study",
                 "Choose another --out.",
             )
+        if occupied:
+            self._check_same_data(header)
         try:
             self.trials.mkdir(parents=True, exist_ok=True)
             for left in self.trials.glob(".writing-*"):  # of a run that was killed
@@ -76,6 +79,15 @@ class Ledger:
             raise CropworthError(
                 f"{self.path} ({error.strerror})", "a folder that can be written", "Choose another --out."
             ) from None
+
+    def _check_same_data(self, header: dict[str, Any]) -> None:
+        """Trials are told apart by the plan; the same plan on other files would mix what must not be compared."""
+        old = _read_json(self.path / "study.json", "Mend or remove it.")
+        same_plan = old.get("plan", {}).get("data") == header["plan"].get("data")
+        if same_plan and old.get("data_sha256", header["data_sha256"]) != header["data_sha256"]:
+            raise CropworthError(
+                f"other data than {self.path} was begun with", "the same images and labels", "Choose another --out."
+            )
 
     def finished(self, name: str) -> bool:
         """Whether the trial is complete on disk."""

@@ -1,0 +1,70 @@
+"""What README and docs say is true: their Python runs, their plans are plans, and every key is listed."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from cropworth.cli import app
+from cropworth.config import parse
+from cropworth.data.config import DigitsCluttered, Folder
+from cropworth.study.plan import Crop, Grid, Plan, Timing, Training
+from cropworth.worth.economics import Economics
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PLAN = (ROOT / "docs" / "plan.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_there_are_blocks() -> None:
+    assert len(blocks("python")) >= 1
+    assert len(blocks("yaml")) >= 1
+    assert len(blocks("bash")) >= 2
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_blocks_run(code: str) -> None:
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert tuple(names["where"].shape) == (2, 2, 3)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_yaml_blocks_are_plans(text: str) -> None:
+    parse(Plan, yaml.safe_load(text))
+
+
+def test_commands_exist() -> None:
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    used = set(re.findall(r"cropworth (\w+) ", "\n".join(blocks("bash"))))
+    assert used <= known
+    assert {"plan", "study", "appraise", "report"} <= used
+
+
+@pytest.mark.parametrize(
+    ("model", "prefix"),
+    [
+        (Plan, ""), (Training, "training."), (Grid, "study."), (Timing, "timing."), (Economics, ""),
+        (DigitsCluttered, ""), (Folder, ""), (Crop, ""),
+    ],
+)  # fmt: skip
+def test_every_key_is_listed(model: type[BaseModel], prefix: str) -> None:
+    for key in model.model_fields:
+        assert f"`{prefix}{key}" in PLAN or f"`{key}.once`" in PLAN or f"`{key}.name`" in PLAN or f"`{key}`" in PLAN, (
+            key
+        )
+
+
+def test_the_first_result_stands_in_the_first_40_lines() -> None:
+    first = "\n".join(README.splitlines()[:40])
+    assert "make demo" in first
+    assert "heatmap-zoom" in first
+    picture = re.search(r"\]\((docs/\S+\.png)\)", first)
+    assert picture is not None
+    assert (ROOT / picture[1]).stat().st_size < 400_000
