@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from conftest import tiny_values, write_images
 from cropworth.cli import main
+from tiny import tiny_values, write_images
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "appraisal.schema.json").read_text())
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import tiny_values
 from cropworth.config import parse
 from cropworth.errors import CropworthError
 from cropworth.study.ledger import trial_name
 from cropworth.study.plan import Plan, load_plan
+from tiny import tiny_values
 
 Change = Callable[[dict[str, Any]], object]
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def test_every_combination_is_a_trial() -> None:
         (lambda v: v.update(name="other"), False),
         (lambda v: v["variants"].update(extra={"control": "small", "size": 8}), False),
         (lambda v: v["study"].update(seeds=9), False),
-        (lambda v: v["timing"].update(rounds=9), False),
+        (lambda v: v["timing"].update(rounds=20), False),
         (lambda v: v["training"].update(epochs=9), True),
         (lambda v: v["data"].update(image_size=32), True),
         (lambda v: v["backbone"]["arguments"].update(width=3), True),

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import plan_with
 from cropworth.errors import CropworthError
 from cropworth.measure.environment import available_cores
 from cropworth.study.ledger import Ledger
 from cropworth.study.plan import load_plan
 from cropworth.study.run import Progress, estimate_seconds, prepare, run_study
+from tiny import plan_with
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -27,7 +27,10 @@ def test_a_whole_study_and_then_nothing_left_to_do(tiny: Path) -> None:
     assert list(study.kinds.items()) == [("baseline", "baseline"), ("crop", "crop")]
     assert study.classes == ("dim", "square")
     assert study.latency is not None
-    assert {name: len(rounds) for name, rounds in study.latency.seconds_per_item.items()} == {"baseline": 3, "crop": 3}
+    assert {name: len(rounds) for name, rounds in study.latency.seconds_per_item.items()} == {
+        "baseline": 10,
+        "crop": 10,
+    }
     before = snapshot(tiny / "study")
     again = run_study(prepared, tiny / "study", 1, seen.append)
     assert snapshot(tiny / "study") == before

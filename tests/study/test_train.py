@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import plan_with
 from cropworth.config import parse
 from cropworth.crops.geometry import boxes_to_theta, theta_to_boxes
 from cropworth.data.build import build_task
@@ -15,6 +14,7 @@ from cropworth.study.plan import Plan, load_plan
 from cropworth.study.record import Record
 from cropworth.study.train import run_trial
 from cropworth.study.variants import build_variant, item_flops
+from tiny import plan_with
 
 
 @pytest.fixture

@@ -62,6 +62,66 @@ def test_the_whole_of_a_small_case_by_hand() -> None:
     assert found.npv.high == pytest.approx(found.npv.estimate + reach)
 
 
+def test_each_confusion_costs_what_its_true_and_predicted_class_say() -> None:
+    # Items 0, 3, 6 and 9 are of class 0, read as 1 by the baseline: 5 each. Items 2 and 5, of class 2, are read as 0 by
+    # the candidate: 7 each. A right reading of class 1 (67 of 200 items) costs both 0.3.
+    study = make_study(
+        [make_record("baseline", s, wrong=(0, 3, 6, 9)) for s in range(2)]
+        + [make_record("crop", s, wrong=(2, 5)) for s in range(2)],
+        economics={"cost_matrix": {"0": {"1": 5}, "1": {"0": 100, "1": 0.3, "2": 100}, "2": {"0": 7}}},
+    )
+    assert appraised(study).largest.candidates[0].value_per_prediction.estimate == pytest.approx((4 * 5 - 2 * 7) / 200)
+
+
+def test_the_chance_in_the_timing_widens_the_interval_of_the_npv() -> None:
+    rounds = tuple(0.001 * (1 + k) for k in range(1, 42))
+    study = make_study(
+        [make_record(name, s, wrong=range(40)) for s in range(3) for name in ("baseline", "crop")],
+        latency={"baseline": (0.001,) * 41, "crop": rounds},
+    )
+    found = appraised(study, compute_price_per_hour=1800, predictions_per_year=1000, horizon_years=2)
+    npv = found.largest.candidates[0].npv
+    # Nothing else varies. Of 41 rounds, numbers 13 and 29 bound the median at 99 %: round(21 - 2.576 * sqrt(41 / 4)).
+    reach = stats.t.ppf(0.975, 40) * (0.029 - 0.013) / (2 * stats.norm.ppf(0.995)) * 1000
+    assert npv.estimate == pytest.approx(-0.021 * 1000)
+    assert npv.high == pytest.approx(-0.021 * 1000 + reach)
+
+
+def test_at_the_break_even_volume_the_appraisal_is_worth_nothing() -> None:
+    prices: dict[str, object] = {"engineering": {"once": 500, "per_year": 70}, "discount_rate": 0.07}
+    volume = appraised(two_variants(), **prices).largest.candidates[0].break_even_predictions_per_year
+    at_volume = appraised(two_variants(), **prices, predictions_per_year=volume).largest.candidates[0]
+    assert at_volume.npv.estimate == pytest.approx(0, abs=1e-9)
+
+
+def test_what_would_settle_an_open_verdict() -> None:
+    noisy = make_study(
+        [make_record("baseline", s, wrong=range(40)) for s in range(3)]
+        + [make_record("crop", s, wrong=range(20 + 15 * s)) for s in range(3)]
+    )
+    by_seeds = appraised(noisy).largest.candidates[0]
+    assert by_seeds.verdict == "not enough evidence"
+    assert by_seeds.seeds_needed is not None
+    assert f"about {by_seeds.seeds_needed} seeds should settle it" in by_seeds.reason
+    by_items = appraised(two_variants(2), engineering={"once": 25}).largest.candidates[0]
+    assert (by_items.verdict, by_items.seeds_needed, by_items.more_test_items) == ("not enough evidence", None, True)
+    assert "only more test items would settle it" in by_items.reason
+
+
+def test_no_test_items_settle_what_the_timing_leaves_open() -> None:
+    times = tuple(0.001 * (1 + k) for k in range(41))
+    study = make_study(list(two_variants(2).records), latency={"baseline": times, "crop": times[::-1]})
+    crop = appraised(study, compute_price_per_hour=3.6e6).largest.candidates[0]
+    assert (crop.verdict, crop.seeds_needed, crop.more_test_items) == ("not enough evidence", None, False)
+    assert "settle" not in crop.reason
+
+
+def test_without_prices_no_measurement_is_said_to_settle_it() -> None:
+    crop = appraised(make_study(list(two_variants().records), economics={})).largest.candidates[0]
+    assert (crop.verdict, crop.seeds_needed, crop.more_test_items) == ("not enough evidence", None, False)
+    assert "settle" not in crop.reason
+
+
 def test_a_clear_gain_is_adopted_and_a_clear_loss_is_not() -> None:
     assert appraised(two_variants(20)).headline.startswith("Adopt crop: over 3 years it is worth EUR 300 more than ")
     assert appraised(two_variants(-20)).headline.startswith("Don't adopt crop: over 3 years it is worth EUR 300 less")
@@ -128,6 +188,24 @@ def test_without_timing_the_inference_is_said_to_be_unpriced() -> None:
     found = appraised(replace(two_variants(), latency=None), compute_price_per_hour=1)
     assert "inference time (not measured)" in found.not_priced
     assert found.largest.candidates[0].latency_ratio is None
+
+
+def test_a_variant_added_after_the_timing_is_said_to_be_unpriced() -> None:
+    study = make_study(list(two_variants().records), latency={"baseline": (0.001, 0.001, 0.001)})
+    found = appraised(study, compute_price_per_hour=1)
+    assert "inference time of crop (not measured)" in found.not_priced
+    assert found.largest.candidates[0].latency_ratio is None
+
+
+def test_the_largest_prices_give_numbers() -> None:
+    found = appraised(two_variants(), cost_per_error=1e18, predictions_per_year=1e18, horizon_years=100)
+    json.dumps(to_json(found), allow_nan=False)
+    assert found.largest.candidates[0].npv.estimate == pytest.approx(0.1 * 1e36 * 100)
+
+
+def test_a_size_whose_baseline_never_works_is_skipped() -> None:
+    small = [make_record("baseline", 0, 50, status="diverged"), make_record("crop", 0, 50)]
+    assert [size.train_size for size in appraised(make_study([*small, *two_variants().records])).sizes] == [100]
 
 
 def test_every_size_is_appraised_and_the_largest_leads() -> None:

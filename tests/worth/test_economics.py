@@ -28,6 +28,11 @@ def test_a_cost_matrix_by_name_and_by_rows() -> None:
         ({"horizon_years": 0}, r"economics\.horizon_years = 0"),
         ({"cost_matrix": {"0": {"1": -3}}}, "greater than or equal to 0"),
         ({"discount_rate": "high"}, "a valid number"),
+        ({"cost_matrix": {0: {1: -3}}}, r"^got economics\.cost_matrix\.0\.1 = -3; expected greater"),
+        ({"cost_matrix": [[0, -1], [1, 0]]}, r"^got economics\.cost_matrix\.0\.1 = -1; expected greater"),
+        ({"cost_matrix": 5}, r"^got economics\.cost_matrix = 5; "),
+        ({"predictions_per_year": 1e160}, r"economics\.predictions_per_year = 1e\+160; expected less"),
+        ({"cost_per_error": 1e300}, r"economics\.cost_per_error = 1e\+300; expected less"),
     ],
 )
 def test_what_is_refused(values: dict[str, object], message: str) -> None:
@@ -72,6 +77,15 @@ def test_overrides() -> None:
     assert values == {"cost_per_error": 1, "engineering": {"once": 5, "per_year": 6}}
     swapped = read_economics(values, ["economics.cost_matrix=[[0, 1], [2, 0]]"])
     assert swapped.cost_matrix == [[0, 1], [2, 0]]
+
+
+def test_an_override_of_one_cost_keeps_the_others() -> None:
+    changed = read_economics({"cost_matrix": {0: {1: 5, 2: 6}, 1: {0: 7}}}, ["economics.cost_matrix.0.1=9"])
+    assert changed.cost_matrix == {"0": {"1": 9, "2": 6}, "1": {"0": 7}}
+    with pytest.raises(
+        CropworthError, match=r"economics\.cost_matrix is \[\[0, 5\].*Set economics\.cost_matrix as a whole"
+    ):
+        read_economics({"cost_matrix": [[0, 5], [6, 0]]}, ["economics.cost_matrix.0.1=9"])
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def test_it_covers_the_truth_as_often_as_it_says_or_more(by_seed: float, by_item
         covered += found.low <= 0 <= found.high
     # 1,500 repeats of a true 95 % lie below 93.6 % once in a hundred times.
     assert covered / repeats >= 0.936
+    if max(by_seed, by_item) > 0.3:  # where the residual that counts twice is not all there is
+        assert covered / repeats <= 0.995
 
 
 def test_it_agrees_with_the_multibootstrap_where_there_are_many_seeds() -> None:

@@ -39,6 +39,15 @@ def test_the_currency_does_not_matter(estimate: float, reach: float, margin: flo
         assert judge(one, margin) == judge(other, factor * margin)
 
 
+@given(st.floats(-100, 100), st.floats(0, 50), st.floats(0.1, 50), st.floats(0, 20))
+def test_more_value_never_gives_a_worse_verdict(estimate: float, more: float, reach: float, margin: float) -> None:
+    def rank(center: float) -> int:
+        verdict = judge(Interval(center, center - reach, center + reach), margin)
+        return {"don't": 0, "equivalent": 1, "not enough evidence": 1, "adopt": 2}[verdict]
+
+    assert rank(estimate) <= rank(estimate + more)
+
+
 def test_the_seeds_needed_are_the_fewest_that_settle_it() -> None:
     by_seed, others = Component(4.0, 3), [Component(0.01, 1999)]
     needed = seeds_needed(1.5, 4, by_seed, others, margin=0.0)
@@ -49,6 +58,19 @@ def test_the_seeds_needed_are_the_fewest_that_settle_it() -> None:
 
     assert settled(needed)
     assert not settled(needed - 1)
+    # Spread over one seed fewer than needed, the same variance of a seed asks for that one more seed.
+    one_short = Component(4.0 * 4 / (needed - 1), needed - 2)
+    assert seeds_needed(1.5, needed - 1, one_short, others, margin=0.0) == needed
+
+
+def test_the_fewest_are_found_where_more_seeds_widen_the_interval_again() -> None:
+    # Three rounds of timing that outweigh the rest: with many seeds Satterthwaite's degrees of freedom fall to 2.
+    by_seed, others, seeds = Component(10.0, 2), [Component(1.0, 2)], 3
+    reaches = {s: half_width([Component(10.0 * 3 / s, s - 1), *others]) for s in range(4, 1001)}
+    estimate = (min(reaches.values()) + reaches[1000]) / 2
+    assert seeds_needed(estimate, seeds, by_seed, others, margin=0.0) == min(
+        s for s in reaches if reaches[s] < estimate
+    )
 
 
 def test_where_items_are_too_few_no_seeds_would_do() -> None:

@@ -70,13 +70,12 @@ def appraise(study: Study, economics: Economics) -> Appraisal:
     appraised = tuple(_appraise_size(study, economics, costs, size) for size in sizes)
     best = _best(appraised[-1].candidates)
     test_items = len(study.records[0].labels)
-    untimed = () if study.latency is not None else ("inference time (not measured)",)
     return Appraisal(
         study=study.name,
         baseline=study.baseline,
         currency=economics.currency,
         horizon_years=economics.horizon_years,
-        not_priced=(*economics.not_priced, *untimed),
+        not_priced=(*economics.not_priced, *_untimed(study)),
         missing_trials=study.missing,
         test_items=test_items,
         headline=headline(best, appraised[-1].candidates, study.baseline, economics, test_items),
@@ -113,18 +112,8 @@ def _pair(baseline: tuple[Record, ...], candidate: tuple[Record, ...], costs: Di
 def _candidate(study: Study, economics: Economics, name: str, pair: Paired) -> Candidate:
     inference, ratio, timing = _inference(study, economics, name)
     training = _training(pair, economics)
-    flops_ratio = pair.candidate[0].flops_per_item / max(1, pair.baseline[0].flops_per_item)
-    deployable = study.kinds[name] != "oracle"
     if not pair.seeds or training is None:
-        return Candidate(
-            name=name, kind=study.kinds[name], deployable=deployable,
-            verdict="not enough evidence" if deployable else None, reason=reason(None, 0, None, False),
-            npv=UNKNOWN, roi=None, dominates=False, payback_years=None, discounted_payback_years=None,
-            break_even_predictions_per_year=None, accuracy_difference=UNKNOWN, value_per_prediction=UNKNOWN,
-            inference_cost_per_prediction=inference, investment=None, upkeep_per_year=None, cash_flow_per_year=None,
-            latency_ratio=ratio, training_ratio=None, flops_ratio=flops_ratio, seeds=0, seeds_needed=None,
-            more_test_items=False,
-        )  # fmt: skip
+        return _unpaired(study, name, pair, inference, ratio)
     investment = economics.engineering.once + training.extra
     upkeep = economics.engineering.per_year + economics.retrainings_per_year * training.extra
     annuity = annuity_factor(economics.discount_rate, economics.horizon_years)
@@ -135,6 +124,7 @@ def _candidate(study: Study, economics: Economics, name: str, pair: Paired) -> C
     estimate = net_present_value(investment, cash_flow, economics.discount_rate, economics.horizon_years)
     components = _scaled(pair.savings, timing, money_per_unit)
     npv = interval_around(estimate, components)
+    deployable = study.kinds[name] != "oracle"
     verdict = judge(npv, economics.margin) if deployable else None
     needed, items = _what_would_settle_it(verdict, estimate, len(pair.seeds), components, economics.margin)
     benefits, spent = money_per_unit * value, investment + annuity * (volume * inference + upkeep)
@@ -158,11 +148,29 @@ def _candidate(study: Study, economics: Economics, name: str, pair: Paired) -> C
         cash_flow_per_year=cash_flow,
         latency_ratio=ratio,
         training_ratio=training.ratio,
-        flops_ratio=flops_ratio,
+        flops_ratio=_flops_ratio(pair),
         seeds=len(pair.seeds),
         seeds_needed=needed,
         more_test_items=items,
     )
+
+
+def _unpaired(study: Study, name: str, pair: Paired, inference: float, ratio: float | None) -> Candidate:
+    """A candidate without a seed that has predictions of both."""
+    deployable = study.kinds[name] != "oracle"
+    return Candidate(
+        name=name, kind=study.kinds[name], deployable=deployable,
+        verdict="not enough evidence" if deployable else None, reason=reason(None, 0, None, False),
+        npv=UNKNOWN, roi=None, dominates=False, payback_years=None, discounted_payback_years=None,
+        break_even_predictions_per_year=None, accuracy_difference=UNKNOWN, value_per_prediction=UNKNOWN,
+        inference_cost_per_prediction=inference, investment=None, upkeep_per_year=None, cash_flow_per_year=None,
+        latency_ratio=ratio, training_ratio=None, flops_ratio=_flops_ratio(pair), seeds=0, seeds_needed=None,
+        more_test_items=False,
+    )  # fmt: skip
+
+
+def _flops_ratio(pair: Paired) -> float:
+    return pair.candidate[0].flops_per_item / max(1, pair.baseline[0].flops_per_item)
 
 
 @dataclass(frozen=True)
@@ -206,6 +214,15 @@ def _inference(study: Study, economics: Economics, name: str) -> tuple[float, fl
     )
 
 
+def _untimed(study: Study) -> tuple[str, ...]:
+    """What to say of variants without inference times: of all, or of those added after the times were taken."""
+    if study.latency is None:
+        return ("inference time (not measured)",)
+    trained = {record.variant for record in study.records}
+    timed = study.latency.seconds_per_item
+    return tuple(f"inference time of {n} (not measured)" for n in study.kinds if n in trained and n not in timed)
+
+
 def _scaled(savings: Differences, timing: Component, factor: float) -> tuple[Component, ...] | None:
     """Components of the NPV's variance: seeds first, then items, then timing. None with one seed or one item."""
     if min(savings.shape) < 2:
@@ -216,11 +233,15 @@ def _scaled(savings: Differences, timing: Component, factor: float) -> tuple[Com
 def _what_would_settle_it(
     verdict: Verdict | None, estimate: float, seeds: int, components: tuple[Component, ...] | None, margin: float
 ) -> tuple[int | None, bool]:
-    """How many seeds would make an open verdict clear; else whether only more test items would."""
+    """How many seeds would make an open verdict clear; else whether only more test items would.
+
+    They would not where the estimate is the margin itself, or where the timing alone leaves the verdict open.
+    """
     if verdict != "not enough evidence" or components is None:
         return None, False
     needed = seeds_needed(estimate, seeds, components[0], components[1:], margin)
-    return needed, needed is None
+    sure_but_for_timing = interval_around(estimate, components[2:])
+    return needed, needed is None and judge(sure_but_for_timing, margin) != "not enough evidence"
 
 
 def _best(candidates: Sequence[Candidate]) -> Candidate | None:

@@ -7,12 +7,15 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from cropworth.config import Config, parse, parse_scalar
 from cropworth.errors import CropworthError
 
-Money = Annotated[float, Field(ge=0)]
+# Variances multiply two of these and square the product twice; larger ones would leave the range of a float.
+MOST = 1e18
+
+Money = Annotated[float, Field(ge=0, le=MOST)]
 
 
 def _names_as_text(matrix: Any) -> Any:
@@ -23,6 +26,16 @@ def _names_as_text(matrix: Any) -> Any:
         str(true): {str(predicted): cost for predicted, cost in row.items()} if isinstance(row, Mapping) else row
         for true, row in matrix.items()
     }
+
+
+def _matrix_kind(matrix: Any) -> str:
+    return "<rows>" if isinstance(matrix, list) else "<names>"
+
+
+CostMatrix = Annotated[
+    Annotated[dict[str, dict[str, Money]], Tag("<names>")] | Annotated[list[list[Money]], Tag("<rows>")],
+    Discriminator(_matrix_kind),
+]
 
 
 class Engineering(Config):
@@ -42,17 +55,15 @@ class Economics(Config):
     """Years over which money is counted."""
     discount_rate: float = Field(default=0.0, ge=0, lt=10)
     """A year; 0.08 is 8 %."""
-    predictions_per_year: float = Field(default=0.0, ge=0)
+    predictions_per_year: float = Field(default=0.0, ge=0, le=MOST)
     cost_per_error: Money = 0.0
     """Of any wrong prediction."""
-    cost_matrix: Annotated[dict[str, dict[str, Money]] | list[list[Money]] | None, BeforeValidator(_names_as_text)] = (
-        None
-    )
+    cost_matrix: Annotated[CostMatrix | None, BeforeValidator(_names_as_text)] = None
     """Of each prediction, instead of `cost_per_error`: by true class and then predicted class, by name (what is left
     out costs 0) or as rows in the order of the classes."""
     compute_price_per_hour: Money = 0.0
     """Of the machine that the study ran on."""
-    retrainings_per_year: float = Field(default=0.0, ge=0)
+    retrainings_per_year: float = Field(default=0.0, ge=0, le=MOST)
     engineering: Engineering = Engineering()
     margin: Money = 0.0
     """Net present value below which nobody would bother."""
@@ -135,14 +146,21 @@ def read_economics(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> 
             changed.pop("cost_matrix", None)
         if keys == ["cost_matrix"]:
             changed.pop("cost_per_error", None)
-        _put(changed, keys, parse_scalar(text))
+        if "cost_matrix" in changed:
+            changed["cost_matrix"] = _names_as_text(changed["cost_matrix"])
+        _put(changed, keys, parse_scalar(text), override)
     return parse(Economics, changed, "economics")
 
 
-def _put(values: dict[str, Any], keys: list[str], value: object) -> None:
+def _put(values: dict[str, Any], keys: list[str], value: object, override: str) -> None:
     """Set a nested value; the mappings on the way are copied, for they belong to the caller."""
-    for key in keys[:-1]:
+    for depth, key in enumerate(keys[:-1], start=1):
         inner = values.get(key)
-        values[key] = dict(inner) if isinstance(inner, Mapping) else {}
+        if inner is not None and not isinstance(inner, Mapping):
+            path = ".".join(["economics", *keys[:depth]])
+            raise CropworthError(
+                f"--set {override}, while {path} is {inner!r}", "a mapping of names there", f"Set {path} as a whole."
+            )
+        values[key] = dict(inner or {})
         values = values[key]
     values[keys[-1]] = value

@@ -45,11 +45,5 @@ def seeds_needed(
         reach = half_width([projected, *others])
         return judge(Interval(estimate, estimate - reach, estimate + reach), margin) != "not enough evidence"
 
-    if not clear(MOST_SEEDS):
-        return None
-    # More seeds only narrow the interval, so the first clear number can be found by halving.
-    low, high = seeds, MOST_SEEDS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if clear(middle) else (middle, high)
-    return high
+    # One by one: where the other components have few degrees of freedom, more seeds can widen the interval again.
+    return next((count for count in range(seeds + 1, MOST_SEEDS + 1) if clear(count)), None)
