@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -184,7 +185,10 @@ def _train(prepared: Prepared, ledger: Ledger, trials: list[dict[str, Any]], job
     """Run the trials in worker processes -> (trial's name, status), as they finish."""
     threads = available_cores() // jobs
     calls = (joblib.delayed(_one_trial)(prepared.plan, prepared.folder, ledger, trial, threads) for trial in trials)
-    return iter(joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls))
+    with warnings.catch_warnings():
+        # Large models grow a worker until joblib replaces it, and warns that it did; no trial is lost.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+        yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls)
 
 
 def _one_trial(plan: Plan, folder: Path | None, ledger: Ledger, trial: dict[str, Any], threads: int) -> tuple[str, str]:
