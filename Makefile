@@ -29,7 +29,8 @@ clean:
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "No virtual environment could be made. On Debian: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .
+	@echo "Installing cropworth and what it needs into $(VENV): 5.4 GB, some minutes"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .
 	@touch $@
 
 $(DEV_READY): $(READY) requirements-dev.txt
