@@ -50,6 +50,21 @@ def test_the_same_plan_and_seed_give_the_same_record_to_the_bit(plan: Plan, task
     assert without_timings(first) != without_timings(run(plan, task, variant, seed=1))
 
 
+def test_a_backbone_with_dropout_repeats_too(plan: Plan, task: Task, tiny: Path) -> None:
+    (tiny / "with_dropout.py").write_text(
+        "from torch import nn\n"
+        "def make(channels, classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.LazyLinear(classes))\n"
+    )
+    dropping = plan_with(plan, backbone={"name": "with_dropout:make"})
+    losses = []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        record, _ = run_trial(dropping, "baseline", 16, 0, task, threads=1, folder=tiny)
+        losses.append([epoch.train_loss for epoch in record.curve])
+    assert losses[0] == losses[1]
+
+
 def test_a_trial_leaves_the_global_generator_alone(plan: Plan, task: Task) -> None:
     before = torch.get_rng_state()
     run(plan, task)

@@ -65,12 +65,14 @@ def run_trial(
         CropworthError: the parts of the plan do not fit together.
     """
     torch.set_num_threads(threads)
-    model = build_variant(plan, variant, task, seed, folder)
-    flops = item_flops(model, task)
-    reset_peak()
-    started_at = time.time()
-    with Stopwatch() as training:
-        fit = train(model, task, plan, variant, train_size, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # a backbone's dropout and lazy layers draw from the global generator
+        model = build_variant(plan, variant, task, seed, folder)
+        flops = item_flops(model, task)
+        reset_peak()
+        started_at = time.time()
+        with Stopwatch() as training:
+            fit = train(model, task, plan, variant, train_size, seed)
     peak = peak_bytes()
     probabilities, theta, health = (None, None, None) if fit.diverged else evaluate(model, task.test)
     problem = health.problem if health is not None and isinstance(plan.variants[variant], Crop) else ""
