@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +90,7 @@ def test_appraise_under_other_prices(run: Ran, finished: Path) -> None:
     assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
 
 
-def test_appraise_is_quick_and_needs_no_torch(finished: Path) -> None:
+def test_appraise_needs_no_torch(finished: Path) -> None:
     code = (
         "import sys; sys.argv = ['cropworth', 'appraise', sys.argv[1]]\n"
         "from cropworth.cli import main\n"
@@ -99,10 +98,8 @@ def test_appraise_is_quick_and_needs_no_torch(finished: Path) -> None:
         "except SystemExit: pass\n"
         "print('TORCH' if 'torch' in sys.modules else 'no torch')"
     )
-    started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, str(finished)], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("no torch")
-    assert time.perf_counter() - started < 30  # 5 s is the aim; a busy machine may take longer
 
 
 def test_report_and_markdown(run: Ran, finished: Path, tmp_path: Path) -> None:
