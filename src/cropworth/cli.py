@@ -93,7 +93,7 @@ def appraise(
     """Say what a finished study is worth, under its plan's prices or yours. Nothing is trained again."""
     from cropworth.worth.as_json import to_json
 
-    _, _, appraisal = _appraise(folder, settings or [])
+    _, appraisal = _appraise(_read(folder), settings or [])
     if as_json:
         sys.stdout.write(json.dumps(to_json(appraisal), indent=2, allow_nan=False) + "\n")
     else:
@@ -110,7 +110,8 @@ def report(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the summary as Markdown instead.")] = False,
 ) -> None:
     """Write the report: one HTML page that needs nothing else."""
-    found, economics, appraisal = _appraise(folder, settings or [])
+    found = _read(folder)
+    economics, appraisal = _appraise(found, settings or [])
     if markdown:
         from cropworth.report.markdown import to_markdown
 
@@ -150,8 +151,8 @@ def _run_study(path: Path, folder: Path, jobs: int | None) -> None:
             failed = f", {now.failed} failed" if now.failed else ""
             bar.update(line, completed=now.work_done, description=f"{now.done} of {now.total} trials{failed}")
 
-        run_study(prepared, folder, jobs or available_cores(), show)
-    found, economics, appraisal = _appraise(folder, [])
+        found = run_study(prepared, folder, jobs or available_cores(), show)
+    economics, appraisal = _appraise(found, [])
     _print(appraisal)
     _write_report(found, appraisal, economics, folder / "report.html")
 
@@ -178,14 +179,18 @@ def _prepare(path: Path) -> Prepared:
     return prepared
 
 
-def _appraise(folder: Path, settings: list[str]) -> tuple[Study, Economics, Appraisal]:
+def _read(folder: Path) -> Study:
     from cropworth.study.ledger import Ledger
+
+    return Ledger(folder).read()
+
+
+def _appraise(found: Study, settings: list[str]) -> tuple[Economics, Appraisal]:
     from cropworth.worth.appraisal import appraise as appraise_study
     from cropworth.worth.economics import read_economics
 
-    found = Ledger(folder).read()
     economics = read_economics(found.economics, settings)
-    return found, economics, appraise_study(found, economics)
+    return economics, appraise_study(found, economics)
 
 
 def _print(appraisal: Appraisal) -> None:
@@ -204,10 +209,6 @@ def _write_report(found: Study, appraisal: Appraisal, economics: Economics, path
 
 def _duration(seconds: float) -> str:
     minutes = seconds / 60
-    return (
-        f"{minutes / 60:.1f} hours"
-        if minutes > 90
-        else f"{minutes:.0f} minutes"
-        if minutes >= 2
-        else f"{seconds:.0f} s"
-    )
+    if minutes > 90:
+        return f"{minutes / 60:.1f} hours"
+    return f"{minutes:.0f} minutes" if minutes >= 2 else f"{seconds:.0f} s"

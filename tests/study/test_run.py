@@ -104,3 +104,14 @@ def test_the_same_plan_on_other_images_is_refused(tiny: Path) -> None:
     with pytest.raises(CropworthError, match=r"other data than .* was begun with"):
         run_study(prepare(plan), tiny / "study", 1)
     assert snapshot(tiny / "study") == before
+
+
+def test_running_again_mends_a_damaged_header(tiny: Path) -> None:
+    """What the message about a damaged study.json advises works, and trains nothing again."""
+    prepared = prepare(load_plan(tiny / "plan.yaml"))
+    run_study(prepared, tiny / "study", 1)
+    before = snapshot(tiny / "study")
+    for damage in ("", "{}", '{"plan": 3}'):
+        (tiny / "study" / "study.json").write_text(damage)
+        assert run_study(prepared, tiny / "study", 1).missing == 0
+    assert snapshot(tiny / "study") == before

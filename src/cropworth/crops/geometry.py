@@ -102,6 +102,11 @@ def corners(theta: Tensor) -> Tensor:
     return map_points(theta, theta.new_tensor(unit))
 
 
+def pixel_centres(count: int, like: Tensor) -> Tensor:
+    """Normalised coordinates of the centres of `count` pixels: (count,)."""
+    return (2 * torch.arange(count, dtype=like.dtype, device=like.device) + 1) / count - 1
+
+
 def box_iou(first: Tensor, second: Tensor) -> Tensor:
     """Intersection over union of paired boxes: (..., 2 d) and (..., 2 d) -> (...)."""
     (c1, s1), (c2, s2) = first.chunk(2, dim=-1), second.chunk(2, dim=-1)

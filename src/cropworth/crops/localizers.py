@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from cropworth.crops.geometry import pixel_centres
 from cropworth.errors import CropworthError
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
@@ -111,11 +112,6 @@ def centre_of_mass(weights: Tensor) -> Tensor:
     x = (weights.sum(1) * pixel_centres(width, weights)).sum(1)
     y = (weights.sum(2) * pixel_centres(height, weights)).sum(1)
     return torch.stack([x, y], dim=1)
-
-
-def pixel_centres(count: int, like: Tensor) -> Tensor:
-    """Normalised coordinates of the centres of `count` pixels: (count,)."""
-    return (2 * torch.arange(count, dtype=like.dtype, device=like.device) + 1) / count - 1
 
 
 def zero_initialised(layer: Layer) -> Layer:

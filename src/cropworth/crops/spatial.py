@@ -59,9 +59,14 @@ class SpatialTransformer(nn.Module):
             theta: Tensor = self.transform(raw.float() if raw.dtype != torch.float64 else raw)
         return theta
 
+    def crop(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, C, H, W) -> crops (B, C, *size) and where they were taken, theta (B, 2, 3)."""
+        theta = self.locate(images)
+        return sample(images, theta, self.size, padding=self.padding), theta
+
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> crops (B, C, *size)."""
-        return sample(images, self.locate(images), self.size, padding=self.padding)
+        return self.crop(images)[0]
 
 
 def shrink(images: Tensor, size: Sequence[int] | None) -> Tensor:

@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 
 from cropworth.data.config import DIGIT_SIDE, DigitsCluttered
 from cropworth.data.digits import load_digits
-from cropworth.data.task import Split, Task
+from cropworth.data.task import SPLITS, Split, Task
 
 Images = NDArray[np.uint8]
 
 # The split of the source digits is part of the task's definition, the same for every plan and seed.
 SPLIT_SEED, TEST, VALIDATION = 20140624, 4000, 1000
-# Streams of random numbers that must never meet: the fixed splits, the choice of training digits, the epochs.
-FIXED, CHOICE, EPOCH = 1, 2, 3
 
 
 class ClutteredDigits(Task):
@@ -36,13 +34,11 @@ class ClutteredDigits(Task):
         test, validation, train = np.split(order, [TEST, TEST + VALIDATION])
         self._digits, self._labels, self._train = digits, labels, train
         self.train_limit = len(train)
-        self.validation = self._canvases(validation, np.random.default_rng([SPLIT_SEED, FIXED, 0]))
-        self.test = self._canvases(test, np.random.default_rng([SPLIT_SEED, FIXED, 1]))
+        self.validation = self._canvases(validation, np.random.default_rng([SPLIT_SEED, SPLITS, 0]))
+        self.test = self._canvases(test, np.random.default_rng([SPLIT_SEED, SPLITS, 1]))
 
-    def _draw_epoch(self, train_size: int, seed: int, epoch: int) -> Split:
-        chosen = np.random.default_rng([seed, CHOICE]).permutation(self._train)[:train_size]
-        rng = np.random.default_rng([seed, EPOCH, epoch])
-        return self._canvases(rng.permutation(chosen), rng)
+    def _training_items(self, order: NDArray[np.int64], rng: np.random.Generator) -> Split:
+        return self._canvases(self._train[order], rng)
 
     def _canvases(self, sources: NDArray[np.int64], rng: np.random.Generator) -> Split:
         digits, side = self._digits[sources], self.config.canvas

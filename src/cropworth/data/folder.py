@@ -12,11 +12,8 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from cropworth.data.config import Folder
-from cropworth.data.task import Split, Task
+from cropworth.data.task import SPLITS, Split, Task
 from cropworth.errors import CropworthError
-
-# Streams of random numbers that must never meet.
-SPLIT, CHOICE, EPOCH = 1, 2, 3
 
 
 class FolderTask(Task):
@@ -44,16 +41,14 @@ class FolderTask(Task):
         else:
             self.classes, pool = self._list(config.folder)
             given = {"val": None, "test": None}
-        rng = np.random.default_rng([config.split_seed, SPLIT])
+        rng = np.random.default_rng([config.split_seed, SPLITS])
         test, pool = _split_off(given["test"], pool, config.test_share, rng)
         validation, pool = _split_off(given["val"], pool, config.validation_share, rng)
         self.test, self.validation, self._train = self._read(test), self._read(validation), self._read(pool)
         self.train_limit = len(pool)
 
-    def _draw_epoch(self, train_size: int, seed: int, epoch: int) -> Split:
-        chosen = np.random.default_rng([seed, CHOICE]).permutation(self.train_limit)[:train_size]
-        order = torch.from_numpy(np.random.default_rng([seed, EPOCH, epoch]).permutation(chosen))
-        return Split(self._train.images[order], self._train.labels[order])
+    def _training_items(self, order: NDArray[np.int64], rng: np.random.Generator) -> Split:
+        return self._train.take(torch.from_numpy(order))
 
     def _list(self, folder: Path) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
         try:

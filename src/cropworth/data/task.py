@@ -6,9 +6,14 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cropworth.errors import CropworthError
+
+# Streams of random numbers that must never meet: a task's splits, the choice of training items, the epochs.
+SPLITS, CHOICE, EPOCH = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, index: Tensor | slice) -> Split:
+        """The items at `index`."""
+        return Split(self.images[index], self.labels[index], None if self.boxes is None else self.boxes[index])
 
 
 class Task(ABC):
@@ -69,7 +78,9 @@ class Task(ABC):
             CropworthError: `train_size` is more than there is.
         """
         self.check_train_size(train_size)
-        return self._draw_epoch(train_size, seed, epoch)
+        chosen = np.random.default_rng([seed, CHOICE]).permutation(self.train_limit)[:train_size]
+        rng = np.random.default_rng([seed, EPOCH, epoch])
+        return self._training_items(rng.permutation(chosen), rng)
 
     def check_train_size(self, train_size: int) -> None:
         """Refuse a training-set size that the data does not have.
@@ -87,11 +98,12 @@ class Task(ABC):
     def fingerprint(self) -> str:
         """SHA-256 of the classes and of all items: fixed ones, and training ones as seed 0 first sees them."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
-        for items in (self.validation, self.test, self._draw_epoch(self.train_limit, seed=0, epoch=0)):
+        for items in (self.validation, self.test, self.training_epoch(self.train_limit, seed=0, epoch=0)):
             for part in (items.images, items.labels, items.boxes):
                 if part is not None:
                     digest.update(part.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
     @abstractmethod
-    def _draw_epoch(self, train_size: int, seed: int, epoch: int) -> Split: ...
+    def _training_items(self, order: NDArray[np.int64], rng: np.random.Generator) -> Split:
+        """The training items of these numbers (below `train_limit`), in this order; `rng` is this epoch's alone."""

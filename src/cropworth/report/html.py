@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from cropworth.errors import CropworthError
 from cropworth.report import charts, tables, text
 from cropworth.report.pictures import make_album
+from cropworth.study.ledger import write_atomically
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
 from cropworth.worth.results import Appraisal
@@ -34,12 +34,9 @@ def write_report(study: Study, appraisal: Appraisal, economics: Economics, path:
         CropworthError: the path cannot be written.
     """
     page = render(study, appraisal, economics)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, page)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CropworthError(
             f"{path} ({error.strerror})",
             "a file that can be written, in a folder that exists",

@@ -82,9 +82,13 @@ class Ledger:
 
     def _check_same_data(self, header: dict[str, Any]) -> None:
         """Trials are told apart by the plan; the same plan on other files would mix what must not be compared."""
-        old = _read_json(self.path / "study.json", "Mend or remove it.")
-        same_plan = old.get("plan", {}).get("data") == header["plan"].get("data")
-        if same_plan and old.get("data_sha256", header["data_sha256"]) != header["data_sha256"]:
+        try:
+            old = _read_json(self.path / "study.json", "")
+            same_plan = old["plan"]["data"] == header["plan"]["data"]
+            other_data = old["data_sha256"] != header["data_sha256"]
+        except (CropworthError, KeyError, TypeError):
+            return  # a damaged header says nothing of the data; this run writes it anew
+        if same_plan and other_data:
             raise CropworthError(
                 f"other data than {self.path} was begun with", "the same images and labels", "Choose another --out."
             )
@@ -209,11 +213,23 @@ class Ledger:
             raise CropworthError(f"the trial {folder}: {error}", "a complete record", do) from None
 
 
-def _write_json(path: Path, values: object) -> None:
-    """Write atomically: a reader sees the old file or the new one, never a part."""
+def write_atomically(path: Path, content: str) -> None:
+    """Write a text file: a reader sees the old one or the new one, never a part.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write_json(path: Path, values: object) -> None:
+    write_atomically(path, json.dumps(values, indent=1) + "\n")
 
 
 def _read_json(path: Path, do: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from cropworth.measure.time import interleaved
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Latency, Study
-from cropworth.study.train import run_trial, training_step
+from cropworth.study.train import batches, run_trial, training_step
 from cropworth.study.variants import Classifier, build_variant, item_flops
 
 # Enough steps to see past the first ones, which allocate.
@@ -123,9 +123,7 @@ def time_inference(prepared: Prepared, ledger: Ledger) -> Latency:
     """
     plan, test = prepared.plan, prepared.task.test
     size = plan.timing.batch_size
-    chosen = torch.arange(size) % len(test)
-    images = test.images[chosen].float() / 255
-    boxes = None if test.boxes is None else test.boxes[chosen]
+    images, _, boxes = next(batches(test.take(torch.arange(size) % len(test)), size))
 
     def call(model: Classifier) -> Callable[[], object]:
         def predict() -> None:

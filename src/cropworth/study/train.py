@@ -156,9 +156,8 @@ def training_step(model: Classifier, items: Split) -> Callable[[], None]:
 def batches(items: Split, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """Images (B, C, H, W) in [0, 1], labels (B,) and boxes (B, 4) if known, in the order of the items."""
     for start in range(0, len(items), size):
-        chosen = slice(start, start + size)
-        boxes = None if items.boxes is None else items.boxes[chosen]
-        yield items.images[chosen].float() / 255, items.labels[chosen], boxes
+        part = items.take(slice(start, start + size))
+        yield part.images.float() / 255, part.labels, part.boxes
 
 
 @torch.no_grad()
@@ -192,10 +191,9 @@ def evaluate(model: Classifier, items: Split) -> tuple[Tensor, Tensor | None, Cr
 
 def examples(model: Classifier, items: Split) -> Examples:
     """The first test items as pictures, and their crops; large images are shrunk, they are only looked at."""
-    first = Split(items.images[:EXAMPLES], items.labels, None if items.boxes is None else items.boxes[:EXAMPLES])
     model.eval()
     with torch.no_grad():
-        images, _, boxes = next(batches(first, EXAMPLES))
+        images, _, boxes = next(batches(items, EXAMPLES))
         crops, _ = model.view(images, boxes)
     cropped = None if model.crop is None else _picture(crops).numpy()
     return Examples(_picture(images).numpy(), cropped)

@@ -67,8 +67,7 @@ class LearnedCrop(LocatedCrop):
 
     def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """See `LocatedCrop`."""
-        theta = self.transformer.locate(images)
-        return sample(images, theta, self.transformer.size, padding=self.transformer.padding), theta
+        return self.transformer.crop(images)
 
 
 class SmallCopy(LocatedCrop):
