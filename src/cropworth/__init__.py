@@ -9,39 +9,121 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cropworth.crops.health import CropHealth, crop_health
+    from cropworth.crops.geometry import (
+        box_iou,
+        boxes_to_theta,
+        compose,
+        invert,
+        map_boxes,
+        map_points,
+        theta_to_boxes,
+        unmap_boxes,
+        unmap_points,
+    )
+    from cropworth.crops.glance import GlanceAndCrop, calibrate, stage_loss
+    from cropworth.crops.health import CropHealth, centre_error, crop_health, localisation_iou
     from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
+    from cropworth.crops.penalties import out_of_frame, overlap, scale_prior, temporal_smoothness
     from cropworth.crops.sampling import sample
-    from cropworth.crops.spatial import SpatialTransformer
-    from cropworth.crops.transforms import Affine, Transform, Zoom
+    from cropworth.crops.spatial import AttentionPool, Cascade, Cropper, MultiCrop, SpatialTransformer, on_each
+    from cropworth.crops.training import auxiliary_crops, parameter_groups, set_reach
+    from cropworth.crops.transforms import (
+        Affine,
+        Projective,
+        Similarity,
+        ThinPlateSpline,
+        Transform,
+        UnboundedAffine,
+        Zoom,
+    )
     from cropworth.errors import CropworthError
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Affine": "crops.transforms",
+    "AttentionPool": "crops.spatial",
+    "Cascade": "crops.spatial",
     "CropHealth": "crops.health",
+    "Cropper": "crops.spatial",
     "CropworthError": "errors",
+    "GlanceAndCrop": "crops.glance",
     "HeatmapLocalizer": "crops.localizers",
+    "MultiCrop": "crops.spatial",
+    "Projective": "crops.transforms",
     "RegressionLocalizer": "crops.localizers",
+    "Similarity": "crops.transforms",
     "SpatialTransformer": "crops.spatial",
+    "ThinPlateSpline": "crops.transforms",
     "Transform": "crops.transforms",
+    "UnboundedAffine": "crops.transforms",
     "Zoom": "crops.transforms",
+    "auxiliary_crops": "crops.training",
+    "box_iou": "crops.geometry",
+    "boxes_to_theta": "crops.geometry",
+    "calibrate": "crops.glance",
+    "centre_error": "crops.health",
+    "compose": "crops.geometry",
     "crop_health": "crops.health",
+    "invert": "crops.geometry",
+    "localisation_iou": "crops.health",
+    "map_boxes": "crops.geometry",
+    "map_points": "crops.geometry",
+    "on_each": "crops.spatial",
+    "out_of_frame": "crops.penalties",
+    "overlap": "crops.penalties",
+    "parameter_groups": "crops.training",
     "sample": "crops.sampling",
+    "scale_prior": "crops.penalties",
+    "set_reach": "crops.training",
+    "stage_loss": "crops.glance",
+    "temporal_smoothness": "crops.penalties",
+    "theta_to_boxes": "crops.geometry",
+    "unmap_boxes": "crops.geometry",
+    "unmap_points": "crops.geometry",
 }
 
 __all__ = [
     "Affine",
+    "AttentionPool",
+    "Cascade",
     "CropHealth",
+    "Cropper",
     "CropworthError",
+    "GlanceAndCrop",
     "HeatmapLocalizer",
+    "MultiCrop",
+    "Projective",
     "RegressionLocalizer",
+    "Similarity",
     "SpatialTransformer",
+    "ThinPlateSpline",
     "Transform",
+    "UnboundedAffine",
     "Zoom",
+    "auxiliary_crops",
+    "box_iou",
+    "boxes_to_theta",
+    "calibrate",
+    "centre_error",
+    "compose",
     "crop_health",
+    "invert",
+    "localisation_iou",
+    "map_boxes",
+    "map_points",
+    "on_each",
+    "out_of_frame",
+    "overlap",
+    "parameter_groups",
     "sample",
+    "scale_prior",
+    "set_reach",
+    "stage_loss",
+    "temporal_smoothness",
+    "theta_to_boxes",
+    "unmap_boxes",
+    "unmap_points",
 ]
 
 

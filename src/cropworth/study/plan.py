@@ -74,21 +74,27 @@ class Crop(Config):
 
     localizer: Literal["regression", "heatmap"]
     """What decides where to crop."""
-    transform: Literal["zoom", "affine"]
+    transform: Literal["zoom", "similarity", "affine", "unbounded-affine"]
     """What kind of crop."""
     size: Side
     """Side of the crop in pixels."""
     look_size: Annotated[int, Field(ge=8, le=1024)] = 32
     """Side in pixels of the small copy that the localizer sees."""
     start_scale: float = Field(default=1.0, gt=0.1, lt=1.5)
-    """Side of the crop at the start, as a fraction of the input; for `zoom`."""
+    """Side of the crop at the start, as a fraction of the input; not for `unbounded-affine`."""
+    steps: Annotated[int, Field(ge=1, le=8)] = 1
+    """Looks, each into the crop of the one before; more than 1 is a cascade."""
     localizer_lr: float = Field(default=1.0, gt=0)
     """Learning rate of the localizer, as a multiple of the backbone's."""
+    antialias: bool = False
+    """Average the pixels where the crop shrinks the input."""
+    reach: float = Field(default=1.0, ge=1, le=64)
+    """Pixels that the gradient to the crop's place sees at the start of training; falls to 1 half-way."""
 
     @model_validator(mode="after")
     def _start(self) -> Self:
-        if self.transform == "affine" and self.start_scale != 1.0:
-            raise ValueError("start_scale belongs to zoom; affine starts at the whole input")
+        if self.transform == "unbounded-affine" and self.start_scale != 1.0:
+            raise ValueError("unbounded-affine starts at the whole input; start_scale belongs to the others")
         return self
 
 

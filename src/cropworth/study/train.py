@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cropworth.crops.health import CropHealth, blank, crop_health, localisation_iou
 from cropworth.crops.spatial import shrink
+from cropworth.crops.training import parameter_groups, set_reach
 from cropworth.data.task import Split, Task
 from cropworth.measure.environment import available_cores, describe_environment
 from cropworth.measure.memory import peak_bytes, reset_peak
@@ -113,11 +114,14 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
         optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=settings.epochs * steps
     )
     best_weights: dict[str, Tensor] = {}
+    crop = plan.variants[variant]
+    reach = crop.reach if isinstance(crop, Crop) else 1.0
     for epoch in range(settings.epochs):
         began = time.perf_counter()
         items = task.training_epoch(train_size, seed, epoch)  # in a random order
         losses = []
         model.train()
+        set_reach(model, max(1.0, reach * (1 - 2 * epoch / settings.epochs)))
         # The incomplete last batch is left out: a batch of one item breaks batch normalisation.
         for images, labels, boxes in itertools.islice(batches(items, settings.batch_size), steps):
             loss = F.cross_entropy(model(images, boxes), labels)
@@ -182,7 +186,7 @@ def evaluate(model: Classifier, items: Split) -> tuple[Tensor, Tensor | None, Cr
         probabilities.append(model.backbone(crops).softmax(1))
         if theta is not None:
             poses.append(theta)
-            blanks.append(blank(images, crops))
+            blanks.append(blank(crops, images))
     if not poses:
         return torch.cat(probabilities), None, None
     theta = torch.cat(poses)
@@ -215,7 +219,5 @@ def _median_iou(theta: Tensor | None, items: Split) -> float | None:
 def _optimizer(model: Classifier, plan: Plan, variant: str) -> torch.optim.Optimizer:
     """AdamW; the localizer has a learning rate of its own, which users of spatial transformers find they need."""
     settings, crop = plan.training, plan.variants[variant]
-    groups = [{"params": list(model.backbone.parameters()), "lr": settings.lr}]
-    if isinstance(crop, Crop):
-        groups.append({"params": model.localizer_parameters(), "lr": settings.lr * crop.localizer_lr})
+    groups = parameter_groups(model, settings.lr, crop.localizer_lr if isinstance(crop, Crop) else 1.0)
     return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
 from cropworth.crops.sampling import sample
-from cropworth.crops.spatial import SpatialTransformer, shrink
-from cropworth.crops.transforms import Affine, Transform, Zoom
+from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer, shrink
+from cropworth.crops.transforms import Affine, Similarity, Transform, UnboundedAffine, Zoom
 from cropworth.data.task import Task
 from cropworth.errors import CropworthError
 from cropworth.measure.flops import count_flops
@@ -45,10 +45,6 @@ class Classifier(nn.Module):
         logits: Tensor = self.backbone(self.view(images, boxes)[0])
         return logits
 
-    def localizer_parameters(self) -> list[nn.Parameter]:
-        """What decides where to crop; empty for a variant that does not learn it."""
-        return [] if self.crop is None else list(self.crop.parameters())
-
 
 class LocatedCrop(nn.Module):
     """Base of the crops under study: images and true boxes -> what was cropped, and where."""
@@ -59,15 +55,15 @@ class LocatedCrop(nn.Module):
 
 
 class LearnedCrop(LocatedCrop):
-    """A spatial transformer, which does not look at the boxes."""
+    """A learned crop, which does not look at the boxes."""
 
-    def __init__(self, transformer: SpatialTransformer) -> None:
+    def __init__(self, cropper: Cropper) -> None:
         super().__init__()
-        self.transformer = transformer
+        self.cropper = cropper
 
     def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """See `LocatedCrop`."""
-        return self.transformer.crop(images)
+        return self.cropper.crop(images)
 
 
 class SmallCopy(LocatedCrop):
@@ -170,7 +166,7 @@ def _crop(variant: Variant, task: Task) -> LocatedCrop | None:
         return None
     size = (variant.size, variant.size)
     if isinstance(variant, Crop):
-        return LearnedCrop(_transformer(variant, task.channels))
+        return LearnedCrop(_cropper(variant, task.channels))
     if isinstance(variant, Centre) and variant.size > min(task.image_size):
         raise CropworthError(
             f"a centre crop of {variant.size} pixels from {task.image_size}",
@@ -181,17 +177,26 @@ def _crop(variant: Variant, task: Task) -> LocatedCrop | None:
     return cast("Callable[[Size], LocatedCrop]", made[type(variant)])(size)
 
 
-def _transformer(variant: Crop, channels: int) -> SpatialTransformer:
+def _cropper(variant: Crop, channels: int) -> Cropper:
+    size, look = (variant.size, variant.size), (variant.look_size, variant.look_size)
     scale = variant.start_scale
-    transform: Transform = Affine() if variant.transform == "affine" else Zoom((0.5, 0.5, scale, scale))
-    look = (variant.look_size, variant.look_size)
-    outputs = transform.parameters_needed
-    localizer = (
-        HeatmapLocalizer(channels, outputs)
-        if variant.localizer == "heatmap"
-        else RegressionLocalizer(channels, look, outputs)
-    )
-    return SpatialTransformer(localizer, transform, (variant.size, variant.size), look_size=look)
+    transforms = [_transform(variant.transform, (0.5, 0.5, scale, scale))]
+    transforms += [_transform(variant.transform, None) for _ in range(variant.steps - 1)]
+    localizers = [_localizer(variant.localizer, channels, look, t.parameters_needed) for t in transforms]
+    if variant.steps > 1:
+        return Cascade(localizers, transforms, size, look_size=look, antialias=variant.antialias)
+    return SpatialTransformer(localizers[0], transforms[0], size, look_size=look, antialias=variant.antialias)
+
+
+def _transform(name: str, start: tuple[float, ...] | None) -> Transform:
+    if name == "unbounded-affine":
+        return UnboundedAffine()
+    bounded = {"zoom": Zoom, "similarity": Similarity, "affine": Affine}
+    return cast("Callable[[Any], Transform]", bounded[name])(start)
+
+
+def _localizer(name: str, channels: int, look: Size, outputs: int) -> nn.Module:
+    return HeatmapLocalizer(channels, outputs) if name == "heatmap" else RegressionLocalizer(channels, look, outputs)
 
 
 def _narrowed(plan: Plan, variant: Matched, task: Task, folder: Path | None) -> Backbone:

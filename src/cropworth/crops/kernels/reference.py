@@ -2,29 +2,91 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cropworth.crops.geometry import map_points, pixel_centres
 
-def sample(input: Tensor, theta: Tensor, size: tuple[int, ...], padding: str) -> Tensor:  # noqa: A002
-    """Bilinear sampling, see `cropworth.crops.sampling.sample`.
+# How much larger than the whole input a crop may be and still be antialiased without compromise.
+LARGEST_SCALE = 1.5
 
-    A sequence is an image one pixel high: its pose is lifted to two dimensions, so that 1-D and 2-D share a path.
-    """
-    if theta.shape[-2] == 1:
-        return sample(input.unsqueeze(2), _lift(theta), (1, *size), padding).squeeze(2)
-    if input.shape[0] == 0:  # which affine_grid refuses
-        return input.new_zeros(0, input.shape[1], *size)
-    grid = F.affine_grid(theta, [input.shape[0], 1, *size], align_corners=False)  # (B, h, w, 2)
+
+def sample(
+    input: Tensor,  # noqa: A002
+    poses: Tensor,
+    size: tuple[int, ...],
+    mode: str,
+    padding: str,
+    antialias: bool,
+) -> Tensor:
+    """Crops (B, K, C, *size) of input (B, C, ...) at poses (B, K, rows, columns), see `cropworth.crops.sampling`."""
     # In the wider of both types: places rounded to half precision would be off by whole pixels of a large image.
-    wide = torch.promote_types(input.dtype, grid.dtype)
-    crop = F.grid_sample(input.to(wide), grid.to(wide), padding_mode=padding, align_corners=False)
+    wide = torch.promote_types(input.dtype, poses.dtype)
+    seen, poses = input.to(wide), poses.to(wide)
+    if antialias:
+        crop = _antialiased(seen, poses, size, padding)
+    else:
+        crop = _read(seen, map_points(poses, _grid(size, poses)), size, mode, padding)
     return crop.to(input.dtype)
 
 
-def _lift(theta: Tensor) -> Tensor:
-    """(B, 1, 2) -> (B, 2, 3): the same map in x, the identity in y."""
-    scale, shift = theta.unbind(-1)  # (B, 1) each
-    zero, one = torch.zeros_like(scale), torch.ones_like(scale)
-    return torch.stack([torch.cat([scale, zero, shift], 1), torch.cat([zero, one, zero], 1)], dim=1)
+def _grid(size: tuple[int, ...], like: Tensor) -> Tensor:
+    """Centres of the crop's pixels, the last dimension running fastest: (N, d) with x first."""
+    axes = [pixel_centres(count, like) for count in size]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).flatten(0, -2)
+
+
+def _read(input: Tensor, points: Tensor, size: tuple[int, ...], mode: str, padding: str) -> Tensor:  # noqa: A002
+    """Read the input (B, C, ...) at points (B, K, N, d), N the product of `size` -> (B, K, C, *size).
+
+    The K crops stand above one another in a single grid, so that nothing is copied. A sequence is an image one pixel
+    high.
+    """
+    batch, crops, _, dims = points.shape
+    grid = points.reshape(batch, crops * size[0], *size[1:], dims)
+    if dims == 1:
+        grid = torch.stack([grid, torch.zeros_like(grid)], dim=-1).transpose(1, 2)  # (B, 1, K * t, 2)
+        input = input.unsqueeze(2)  # noqa: A001
+    read = F.grid_sample(input, grid.view_as(grid), mode=mode, padding_mode=padding, align_corners=False)
+    return read.reshape(batch, -1, crops, *size).transpose(1, 2)
+
+
+def _antialiased(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: str) -> Tensor:  # noqa: A002
+    """Bilinear sampling through a tent that covers what a pixel of the crop covers in the input.
+
+    The tent runs along the crop's own axes, one pixel of the input from tap to tap. The taps are in step with the
+    pixels: where an axis of the crop lies along one of the input, every tap falls on a pixel's centre and the result
+    is the plain weighted mean of pixels, as in torch's antialiased resize. Elsewhere a tap is read bilinearly.
+    """
+    grid = _grid(size, poses)  # (N, d)
+    pixels = poses.new_tensor(input.shape[:1:-1]) / 2  # pixels in a normalised unit, x first: (d,)
+    centre = (map_points(poses, grid) + 1) * pixels - 0.5  # (B, K, N, d): 0 is the first pixel's centre
+    axes, taps = [], []  # for each axis of the crop: its direction in the input, and where and how heavy its taps are
+    for axis, count in enumerate(size[::-1]):
+        half = torch.zeros_like(grid[0])
+        half[axis] = 1 / count
+        across = (map_points(poses, grid + half) - map_points(poses, grid - half)) * pixels  # one pixel of the crop
+        length = across.norm(dim=-1, keepdim=True)  # (B, K, N, 1), in pixels of the input
+        direction = across / length.clamp(min=torch.finfo(length.dtype).tiny)
+        most = LARGEST_SCALE * max(input.shape[2:]) / count
+        width = length.clamp(1, max(1, most))
+        phase = (centre * direction).sum(-1, keepdim=True)
+        reach = math.ceil(max(1, most) if torch.compiler.is_compiling() else width.max().item())
+        steps = torch.arange(1 - reach, reach + 1, dtype=poses.dtype, device=poses.device)
+        places = steps - (phase - phase.detach().floor())  # (B, K, N, taps), in pixels from the centre
+        weights = (1 - places.abs() / width).clamp(min=0)
+        axes.append(direction)
+        taps.append((places, weights / weights.sum(-1, keepdim=True)))
+    crop = torch.zeros((), dtype=input.dtype, device=input.device)
+    for chosen in itertools.product(*(range(places.shape[-1]) for places, _ in taps)):
+        point, weight = centre, torch.ones_like(centre[..., :1])
+        for tap, direction, (places, weights) in zip(chosen, axes, taps, strict=True):
+            point = point + places[..., tap, None] * direction
+            weight = weight * weights[..., tap, None]
+        read = _read(input, (point + 0.5) / pixels - 1, size, "bilinear", padding)
+        crop = crop + read * weight.reshape(*weight.shape[:2], 1, *size)
+    return crop
