@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cropworth.crops.penalties import out_of_frame, overlap, scale_prior, temporal_smoothness
     from cropworth.crops.sampling import sample
     from cropworth.crops.spatial import AttentionPool, Cascade, Cropper, MultiCrop, SpatialTransformer, on_each
-    from cropworth.crops.training import auxiliary_crops, parameter_groups, set_reach
+    from cropworth.crops.training import auxiliary_crops, consistency, parameter_groups, set_reach
     from cropworth.crops.transforms import (
         Affine,
         Projective,
@@ -64,6 +64,7 @@ _HOME = {
     "calibrate": "crops.glance",
     "centre_error": "crops.health",
     "compose": "crops.geometry",
+    "consistency": "crops.training",
     "crop_health": "crops.health",
     "invert": "crops.geometry",
     "localisation_iou": "crops.health",
@@ -107,6 +108,7 @@ __all__ = [
     "calibrate",
     "centre_error",
     "compose",
+    "consistency",
     "crop_health",
     "invert",
     "localisation_iou",

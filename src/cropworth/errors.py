@@ -23,6 +23,10 @@ class CropworthError(ValueError):
         return type(self), (self.got, self.expected, self.do)
 
 
+class NotFiniteError(CropworthError):
+    """Numbers that are infinite or NaN: a training that diverged, more often than bad input."""
+
+
 class ManyError(CropworthError):
     """All problems of one input at once, one a line."""
 

@@ -43,9 +43,10 @@ def test_the_samplers_operations_are_counted() -> None:
     images, theta = torch.rand(2, 3, 16, 16), torch.eye(2, 3).repeat(2, 1, 1)
     with FlopCounterMode(display=False) as torchs:
         sample(images, theta, (5, 4))
-    assert torchs.get_total_flops() == 0  # where torch begins to count it, ours must go
+    grid = 2 * 5 * 4 * 8  # a 2 x 2 matrix times each place
+    assert torchs.get_total_flops() == grid  # where torch begins to count the sampler, our formula must go
     # Per sampled pixel 10 for its place and weights, and 4 multiply-adds in each of 3 channels.
-    assert count_flops(lambda: sample(images, theta, (5, 4))) == 2 * 5 * 4 * (10 + 8 * 3)
+    assert count_flops(lambda: sample(images, theta, (5, 4))) == grid + 2 * 5 * 4 * (10 + 8 * 3)
 
 
 def test_the_samplers_backward_is_counted() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cropworth.config import parse
-from cropworth.crops.geometry import boxes_to_theta, theta_to_boxes
+from cropworth.crops.geometry import theta_to_boxes
 from cropworth.data.build import build_task
 from cropworth.data.config import DigitsCluttered
 from cropworth.data.task import Split, Task
@@ -111,19 +111,19 @@ def test_training_stops_early(plan: Plan, task: Task) -> None:
 def test_divergence_is_recorded_not_raised(plan: Plan, task: Task) -> None:
     record = run(plan_with(plan, training={"epochs": 3, "batch_size": 8, "lr": 1e30}), task, "baseline")
     assert record.status == "diverged"
-    assert "not finite in epoch" in record.reason
+    assert "not finite, in epoch" in record.reason
     assert record.probabilities is record.theta is record.accuracy is record.examples is None
 
 
 def test_a_collapsed_crop_is_recorded(plan: Plan, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     def far_away(self: object, raw: torch.Tensor) -> torch.Tensor:
-        box = torch.tensor([3.0, 3.0, 0.2, 0.2]) + 0 * raw.sum(1, keepdim=True)
-        return boxes_to_theta(box)
+        return torch.tensor([[0.2, 0.0, 5.0], [0.0, 0.2, 5.0]]) + 0 * raw.sum(1)[:, None, None]
 
     monkeypatch.setattr("cropworth.crops.transforms.Zoom.pose", far_away)
     record = run(plan, task)
     assert record.status == "collapsed"
     assert "100% of the crops" in record.reason
+    assert "Use a bounded transform" in record.reason
     assert record.accuracy is not None
 
 

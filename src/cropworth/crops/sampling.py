@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cropworth.crops import geometry
 from cropworth.crops.kernels import reference
-from cropworth.errors import CropworthError
+from cropworth.errors import CropworthError, NotFiniteError
 
 MODES = ("bilinear", "bicubic", "nearest")
 PADDINGS = ("zeros", "border", "reflection")
@@ -50,9 +50,9 @@ def sample(
         (B, C, *size), or (B, K, C, *size) for K crops; of the input's type.
 
     Raises:
-        CropworthError: the shapes do not belong together, an option is unknown, or theta is not finite. Where
-            waiting for the values would cost (a GPU, a compiled graph), the crop of a theta that is not finite is
-            NaN throughout instead.
+        CropworthError: the shapes do not belong together, or an option is unknown.
+        NotFiniteError: theta is not finite. Where waiting for the values would cost (a GPU, a compiled graph), the
+            crop of such a theta is NaN throughout instead.
     """
     dims = geometry.dimensions(theta)
     _check_shapes(input, theta, size, dims)
@@ -68,7 +68,7 @@ def sample(
     finite = theta.isfinite().flatten(1).all(1)  # (B,)
     waiting_costs = theta.is_cuda or torch.compiler.is_compiling()
     if not waiting_costs and not bool(finite.all()):
-        raise CropworthError(
+        raise NotFiniteError(
             f"theta of shape {tuple(theta.shape)} with {int((~finite).sum())} of {len(theta)} items not finite",
             "finite numbers",
             "Lower the localizer's learning rate, clip its gradient, or use a bounded transform.",

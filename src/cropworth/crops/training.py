@@ -7,9 +7,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from cropworth.crops.geometry import boxes_to_theta
+from cropworth.crops.geometry import boxes_to_theta, compose, theta_to_boxes
+from cropworth.crops.sampling import sample
 from cropworth.crops.spatial import Cropper
 from cropworth.errors import CropworthError
+
+# How far `consistency` changes a picture: the logarithm of the zoom, and the shift in normalised coordinates.
+LARGEST_ZOOM, LARGEST_SHIFT = 0.5, 0.2
 
 
 def parameter_groups(model: nn.Module, lr: float, localizer: float = 0.3) -> list[dict[str, Any]]:
@@ -81,3 +85,34 @@ def set_reach(model: nn.Module, reach: float) -> None:
     for module in model.modules():
         if isinstance(module, Cropper):
             module.sampling["reach"] = reach
+
+
+def consistency(cropper: Cropper, images: Tensor, pose: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """How much the crop fails to follow a known change of the picture: a penalty that needs no boxes.
+
+    Each look is flipped at random along either axis, zoomed by up to two thirds and shifted by up to a tenth of its
+    width; a crop that sits on the object moves with it. A crop beside the object, or of a fixed size, does not: the
+    classifier alone hardly minds either (equivariance as in Thewlis et al. 2017, unsupervised landmarks).
+
+    Args:
+        cropper: of one crop, or K.
+        images: (B, C, H, W).
+        pose: where it crops them now, ``cropper.locate(images)``, with its gradient.
+        generator: of the random changes.
+
+    Returns:
+        A scalar: the mean distance of the two boxes' centres and log-sizes, in units of the crop's own size.
+    """
+    draw = torch.rand(5, len(images), generator=generator, dtype=pose.dtype).to(pose.device)
+    zoom = torch.exp(LARGEST_ZOOM * (2 * draw[0] - 1)).unsqueeze(-1)  # (B, 1)
+    flip = 1 - 2 * (draw[1:3] < 0.5).to(pose.dtype).T  # (B, 2), each -1 or 1
+    shift = LARGEST_SHIFT * (2 * draw[3:].T - 1)
+    change = torch.cat([torch.diag_embed(zoom * flip), shift.unsqueeze(-1)], dim=-1)  # (B, 2, 3)
+    look = cropper.look(images)
+    moved = sample(look, change, look.shape[-2:])
+    several = pose.ndim == 4
+    followed = compose(change.unsqueeze(1) if several else change, cropper.locate(moved))
+    (c1, s1), (c2, s2) = theta_to_boxes(pose).chunk(2, dim=-1), theta_to_boxes(followed).chunk(2, dim=-1)
+    unit = (s1 * s2).sqrt().detach()
+    squared = ((c1 - c2) / unit).square().sum(-1) + (s1 / s2).log().square().mean(-1)
+    return (squared + 1e-6).sqrt().mean()

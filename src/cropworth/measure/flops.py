@@ -19,8 +19,8 @@ FLOPS_PER_PIXEL_AND_CHANNEL = 8
 def count_flops(call: Callable[[], object]) -> int:
     """Operations of one call; a multiply-add counts 2.
 
-    As torch counts them: matrix products, convolutions and attention; and the sampler, which torch counts as 0.
-    Pooling, normalisation, activations and the sampler's grid (12 for each pixel of a crop) count as 0.
+    As torch counts them: matrix products (the sampler's grid is one), convolutions and attention; and the sampler,
+    which torch counts as 0. Pooling, normalisation and activations count as 0.
     """
     sampler = {
         torch.ops.aten.grid_sampler_2d: sampler_flops,

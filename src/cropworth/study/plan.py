@@ -90,6 +90,10 @@ class Crop(Config):
     """Average the pixels where the crop shrinks the input."""
     reach: float = Field(default=1.0, ge=1, le=64)
     """Pixels that the gradient to the crop's place sees at the start of training; falls to 1 half-way."""
+    consistency: float = Field(default=0.0, ge=0)
+    """Weight of the penalty on a crop that does not follow the picture when it is moved, zoomed or flipped."""
+    scale_prior: float = Field(default=0.0, ge=0)
+    """Weight of the penalty on a scale other than `start_scale`."""
 
     @model_validator(mode="after")
     def _start(self) -> Self:

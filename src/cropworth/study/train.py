@@ -18,6 +18,7 @@ from cropworth.crops.health import CropHealth, blank, crop_health, localisation_
 from cropworth.crops.spatial import shrink
 from cropworth.crops.training import parameter_groups, set_reach
 from cropworth.data.task import Split, Task
+from cropworth.errors import NotFiniteError
 from cropworth.measure.environment import available_cores, describe_environment
 from cropworth.measure.memory import peak_bytes, reset_peak
 from cropworth.measure.time import Stopwatch
@@ -76,7 +77,9 @@ def run_trial(
             fit = train(model, task, plan, variant, train_size, seed)
     peak = peak_bytes()
     probabilities, theta, health = (None, None, None) if fit.diverged else evaluate(model, task.test)
-    problem = health.problem if health is not None and isinstance(plan.variants[variant], Crop) else ""
+    problem = ""
+    if health is not None and health.problem and isinstance(plan.variants[variant], Crop):
+        problem = f"{health.problem}. {health.recommendation}"
     record = Record(
         trial=trial_name(plan.trial(variant, train_size, seed)),
         variant=variant,
@@ -122,18 +125,21 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
         losses = []
         model.train()
         set_reach(model, max(1.0, reach * (1 - 2 * epoch / settings.epochs)))
-        # The incomplete last batch is left out: a batch of one item breaks batch normalisation.
-        for images, labels, boxes in itertools.islice(batches(items, settings.batch_size), steps):
-            loss = F.cross_entropy(model(images, boxes), labels)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
-        train_loss = sum(losses) / len(losses)
-        validation_loss, accuracy = validate(model, task.validation)
-        if not math.isfinite(train_loss + validation_loss):
-            fit.diverged = f"the loss was not finite in epoch {epoch + 1} of {settings.epochs}"
+        try:
+            # The incomplete last batch is left out: a batch of one item breaks batch normalisation.
+            for images, labels, boxes in itertools.islice(batches(items, settings.batch_size), steps):
+                loss = model.loss(images, boxes, labels)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+                losses.append(loss.item())
+            train_loss = sum(losses) / len(losses)
+            validation_loss, accuracy = validate(model, task.validation)
+            if not math.isfinite(train_loss + validation_loss):
+                raise NotFiniteError("a loss that is not finite", "a finite one", "Lower training.lr.")
+        except NotFiniteError as error:
+            fit.diverged = f"{error.got}, in epoch {epoch + 1} of {settings.epochs}"
             break
         fit.curve.append(Epoch(train_loss, validation_loss, accuracy, time.perf_counter() - began))
         if fit.best_epoch < 0 or validation_loss < fit.curve[fit.best_epoch].validation_loss:
@@ -152,7 +158,7 @@ def training_step(model: Classifier, items: Split) -> Callable[[], None]:
 
     def step() -> None:
         model.zero_grad()
-        F.cross_entropy(model(images, boxes), labels).backward()  # type: ignore[no-untyped-call]
+        model.loss(images, boxes, labels).backward()  # type: ignore[no-untyped-call]
 
     return step
 
@@ -190,7 +196,7 @@ def evaluate(model: Classifier, items: Split) -> tuple[Tensor, Tensor | None, Cr
     if not poses:
         return torch.cat(probabilities), None, None
     theta = torch.cat(poses)
-    return torch.cat(probabilities), theta, crop_health(theta, torch.cat(blanks))
+    return torch.cat(probabilities), theta, crop_health(theta, torch.cat(blanks), model.transform)
 
 
 def examples(model: Classifier, items: Split) -> Examples:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
+from cropworth.crops.penalties import scale_prior
 from cropworth.crops.sampling import sample
 from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer, shrink
+from cropworth.crops.training import consistency
 from cropworth.crops.transforms import Affine, Similarity, Transform, UnboundedAffine, Zoom
 from cropworth.data.task import Task
 from cropworth.errors import CropworthError
@@ -40,6 +43,18 @@ class Classifier(nn.Module):
         """What the backbone sees, (B, C, h, w), and where it was cropped, (B, 2, 3), if it was."""
         return (images, None) if self.crop is None else self.crop(images, boxes)
 
+    @property
+    def transform(self) -> Transform | None:
+        """What bounds the crop, where it is a single learned one."""
+        cropper = self.crop.cropper if isinstance(self.crop, LearnedCrop) else None
+        return cropper.transform if isinstance(cropper, SpatialTransformer) else None
+
+    def loss(self, images: Tensor, boxes: Tensor | None, labels: Tensor) -> Tensor:
+        """What training minimises: the mean cross-entropy, and the crop's penalties."""
+        seen, theta = self.view(images, boxes)
+        loss = F.cross_entropy(self.backbone(seen), labels)
+        return loss if self.crop is None or theta is None else loss + self.crop.penalty(images, theta)
+
     def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
         """Images (B, C, H, W), and true boxes (B, 4) where the variant needs them -> logits (B, classes)."""
         logits: Tensor = self.backbone(self.view(images, boxes)[0])
@@ -53,13 +68,27 @@ class LocatedCrop(nn.Module):
         """Images (B, C, H, W), boxes (B, 4) or None -> crops (B, C, h, w) and theta (B, 2, 3) or None."""
         raise NotImplementedError
 
+    def penalty(self, images: Tensor, theta: Tensor) -> Tensor:
+        """What training adds to the loss for crops of `images` at `theta`: ()."""
+        return images.new_zeros(())
+
 
 class LearnedCrop(LocatedCrop):
     """A learned crop, which does not look at the boxes."""
 
-    def __init__(self, cropper: Cropper) -> None:
+    def __init__(self, cropper: Cropper, settings: Crop) -> None:
         super().__init__()
         self.cropper = cropper
+        self.settings = settings
+
+    def penalty(self, images: Tensor, theta: Tensor) -> Tensor:
+        """See `LocatedCrop`."""
+        settings, total = self.settings, super().penalty(images, theta)
+        if settings.consistency:
+            total = total + settings.consistency * consistency(self.cropper, images, theta)
+        if settings.scale_prior:
+            total = total + settings.scale_prior * scale_prior(theta, settings.start_scale)
+        return total
 
     def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """See `LocatedCrop`."""
@@ -166,7 +195,7 @@ def _crop(variant: Variant, task: Task) -> LocatedCrop | None:
         return None
     size = (variant.size, variant.size)
     if isinstance(variant, Crop):
-        return LearnedCrop(_cropper(variant, task.channels))
+        return LearnedCrop(_cropper(variant, task.channels), variant)
     if isinstance(variant, Centre) and variant.size > min(task.image_size):
         raise CropworthError(
             f"a centre crop of {variant.size} pixels from {task.image_size}",

@@ -52,7 +52,7 @@ def _read(input: Tensor, points: Tensor, size: tuple[int, ...], mode: str, paddi
         grid = torch.stack([grid, torch.zeros_like(grid)], dim=-1).transpose(1, 2)  # (B, 1, K * t, 2)
         input = input.unsqueeze(2)  # noqa: A001
     read = F.grid_sample(input, grid.view_as(grid), mode=mode, padding_mode=padding, align_corners=False)
-    return read.reshape(batch, -1, crops, *size).transpose(1, 2)
+    return read.reshape(batch, input.shape[1], crops, *size).transpose(1, 2)
 
 
 def _antialiased(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: str) -> Tensor:  # noqa: A002

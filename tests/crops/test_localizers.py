@@ -1,0 +1,132 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.autograd import gradcheck
+
+from cropworth.crops.localizers import EVEN_SPREAD, HeatmapLocalizer, RegressionLocalizer, centre_of_mass, spread
+from cropworth.errors import CropworthError
+from cropworth.models.small import SmallConvNet
+
+
+def shaken(module: nn.Module) -> nn.Module:
+    """With small random weights everywhere, for a gradient check away from zero."""
+    torch.manual_seed(0)
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.05)
+    return module.double().eval()
+
+
+@pytest.mark.parametrize(
+    "localizer",
+    [
+        HeatmapLocalizer(2, 4, width=3),
+        HeatmapLocalizer(2, 3, width=3, crops=2),
+        HeatmapLocalizer(2, 4, width=3, scale="spread"),
+        HeatmapLocalizer(2, 5, width=2, features=nn.Identity()),
+        RegressionLocalizer(2, (20, 20), 4, hidden=5),
+    ],
+    ids=["heatmap", "two crops", "spread", "given features", "regression"],
+)
+def test_gradcheck_to_the_look_and_the_parameters(localizer: nn.Module) -> None:
+    localizer = shaken(localizer)
+    look = torch.rand(2, 2, 20, 20, dtype=torch.float64, requires_grad=True)
+    assert gradcheck(localizer, look, fast_mode=True)
+    names = [name for name, _ in localizer.named_parameters()]
+    values = [p.detach().clone().requires_grad_() for p in localizer.parameters()]
+
+    def call(*parameters: Tensor) -> Tensor:
+        return torch.func.functional_call(localizer, dict(zip(names, parameters, strict=True)), look.detach())
+
+    assert gradcheck(call, values, fast_mode=True)
+
+
+def test_an_even_look_leaves_the_start_alone() -> None:
+    raw = HeatmapLocalizer(1, 6).eval()(torch.zeros(2, 1, 32, 32))
+    torch.testing.assert_close(raw, torch.zeros(2, 6), atol=1e-6, rtol=0)
+
+
+def test_it_begins_where_there_is_something_to_see() -> None:
+    torch.manual_seed(0)
+    localizer = HeatmapLocalizer(1, 3)
+    looks = torch.zeros(8, 1, 32, 32)
+    looks[:4, :, 4:10, 4:10] = 1.0  # top left
+    looks[4:, :, 22:28, 22:28] = 1.0
+    raw = localizer(looks)
+    assert (raw[:4, :2] < -0.05).all()
+    assert (raw[4:, :2] > 0.05).all()
+    torch.testing.assert_close(raw[:, 2], torch.zeros(8), atol=1e-6, rtol=0)  # the scale's head starts at zero
+
+
+def test_the_soft_argmax_of_one_bright_place_is_that_place() -> None:
+    weights = torch.zeros(1, 4, 8)
+    weights[0, 3, 1] = 1.0
+    # Pixel (row 3, column 1) of 4 x 8: x = (2 * 1 + 1) / 8 - 1, y = (2 * 3 + 1) / 4 - 1.
+    centre = centre_of_mass(weights)
+    torch.testing.assert_close(centre, torch.tensor([[-0.625, 0.75]]))
+    assert spread(weights, centre).item() == pytest.approx(1e-3)
+
+
+def test_the_spread_of_an_even_heatmap() -> None:
+    weights = torch.full((1, 64, 64), 1 / 64**2)
+    assert spread(weights, torch.zeros(1, 2)).item() == pytest.approx(EVEN_SPREAD, rel=1e-3)
+
+
+def test_a_narrow_heatmap_zooms_in() -> None:
+    torch.manual_seed(0)
+    localizer = HeatmapLocalizer(1, 3, scale="spread").eval()
+    look = torch.zeros(1, 1, 32, 32)
+    assert localizer(look)[0, 2].abs() < 1e-2
+    look[..., 12:18, 12:18] = 1.0
+    nn.init.constant_(localizer.heatmap.weight, 1.0)
+    assert localizer(look)[0, 2] < math.log(0.8)
+
+
+def test_a_heatmap_follows_a_moved_object() -> None:
+    """Move the object by whole cells of the heatmap: the centre moves by as much."""
+    torch.manual_seed(0)
+    localizer = HeatmapLocalizer(1, 3).eval()
+    nn.init.constant_(localizer.heatmap.weight, 1.0)
+    image = torch.zeros(1, 1, 32, 32)
+    image[..., 10:14, 8:12] = 1.0
+    moved = image.roll((4, 8), dims=(2, 3))
+    (before,), (after,) = localizer(image), localizer(moved)
+    # The flat rest of the heatmap pulls both towards the middle, alike in direction.
+    assert (after[0] - before[0]).item() == pytest.approx(2 * (after[1] - before[1]).item(), rel=0.1)
+    assert after[1] > before[1]
+
+
+def test_the_temperature_is_learned() -> None:
+    torch.manual_seed(0)
+    localizer = HeatmapLocalizer(1, 3, sharpness=7.0)
+    assert localizer.log_sharpness.exp().item() == pytest.approx(7.0)
+    localizer(torch.rand(2, 1, 32, 32))[:, :2].sum().backward()
+    assert localizer.log_sharpness.grad != 0
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_the_backbones_own_features(detach: bool) -> None:
+    backbone = SmallConvNet(1, 10, width=4)
+    localizer = HeatmapLocalizer(1, 3, width=16, features=backbone.features, detach=detach)
+    localizer(torch.rand(4, 1, 32, 32))[:, 0].square().sum().backward()
+    gradient = backbone.features[0].weight.grad
+    assert (gradient is None) == detach
+    assert localizer.heatmap.weight.grad.abs().sum() > 0
+
+
+def test_two_heatmaps_two_places() -> None:
+    torch.manual_seed(0)
+    one, both = HeatmapLocalizer(1, 4).eval(), HeatmapLocalizer(1, 4, crops=2).eval()
+    both.load_state_dict({**one.state_dict(), "heatmap.weight": one.heatmap.weight.repeat(2, 1, 1, 1)})
+    look = torch.rand(3, 1, 32, 32)
+    torch.testing.assert_close(both(look), one(look).repeat(1, 2))
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(CropworthError, match="look_size = "):
+        RegressionLocalizer(1, (16, 32), 3)
+    with pytest.raises(CropworthError, match="outputs = 1"):
+        HeatmapLocalizer(1, 1)
+    with pytest.raises(CropworthError, match="outputs = 2 with scale = 'spread'"):
+        HeatmapLocalizer(1, 2, scale="spread")

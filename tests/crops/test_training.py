@@ -1,0 +1,99 @@
+import pytest
+import torch
+from torch import nn
+
+from cropworth import HeatmapLocalizer, MultiCrop, SpatialTransformer, Zoom, theta_to_boxes
+from cropworth.crops.training import auxiliary_crops, consistency, parameter_groups, set_reach
+from cropworth.errors import CropworthError
+from cropworth.models.small import SmallConvNet
+
+
+class Model(nn.Module):
+    def __init__(self, shared: bool) -> None:
+        super().__init__()
+        self.backbone = SmallConvNet(1, 3, width=2)
+        features = self.backbone.features if shared else None
+        localizer = HeatmapLocalizer(1, 3, width=8, features=features)
+        self.crop = SpatialTransformer(localizer, Zoom((0.5, 0.5, 0.5, 0.5)), (16, 16), look_size=(16, 16))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_localizer_has_its_own_learning_rate_but_for_what_it_shares(shared: bool) -> None:
+    model = Model(shared)
+    rest, own = parameter_groups(model, 0.1, 0.5)
+    assert (rest["lr"], own["lr"]) == (0.1, 0.05)
+    assert {id(p) for p in rest["params"]} == {id(p) for p in model.backbone.parameters()}
+    together = [id(p) for group in (rest, own) for p in group["params"]]
+    assert sorted(together) == sorted(id(p) for p in model.parameters())
+
+
+def test_a_cropper_itself_and_a_model_without_one() -> None:
+    rest, own = parameter_groups(Model(False).crop, 0.1)
+    assert rest["params"] == []
+    assert len(own["params"]) > 0
+    assert len(parameter_groups(SmallConvNet(1, 2), 0.1)) == 1
+
+
+def test_auxiliary_crops_lie_inside_the_frame_and_follow_their_generator() -> None:
+    images = torch.zeros(200, 1, 8, 8)
+    draws = [auxiliary_crops(images, "random", (0.2, 0.6), torch.Generator().manual_seed(3)) for _ in range(2)]
+    torch.testing.assert_close(*draws)
+    centre, size = theta_to_boxes(draws[0]).chunk(2, dim=1)
+    assert ((size >= 0.2) & (size <= 0.6)).all()
+    assert (centre - size / 2 >= -1e-6).all()
+    assert (centre + size / 2 <= 1 + 1e-6).all()
+    assert size.std() > 0.05
+    whole = auxiliary_crops(images, "full")
+    torch.testing.assert_close(whole, torch.eye(2, 3).expand(200, -1, -1))
+
+
+def test_reach_is_set_everywhere() -> None:
+    model = nn.Sequential(Model(False).crop, Model(True).crop)
+    set_reach(model, 5.0)
+    assert [m.sampling["reach"] for m in model] == [5.0, 5.0]
+
+
+class BrightnessLocalizer(nn.Module):
+    """The centre of brightness: follows every change of the picture, but for the scale."""
+
+    def forward(self, look: torch.Tensor) -> torch.Tensor:
+        weights = look[:, 0] / look.sum((1, 2, 3)).view(-1, 1, 1)
+        places = (2 * torch.arange(look.shape[-1]) + 1) / look.shape[-1] - 1
+        x, y = (weights.sum(1) * places).sum(1), (weights.sum(2) * places).sum(1)
+        area = (look.sum((1, 2, 3)) / look[0, 0].numel()).log() / 2
+        return torch.stack([x, y, area + 2.0], dim=1)
+
+
+class Beside(BrightnessLocalizer):
+    def forward(self, look: torch.Tensor) -> torch.Tensor:
+        return super().forward(look) + torch.tensor([0.3, 0.0, 0.0])
+
+
+def test_consistency_tells_a_crop_on_the_object_from_one_beside_it() -> None:
+    images = torch.zeros(16, 1, 64, 64)
+    images[:, :, 24:36, 30:42] = 1.0
+    found = {}
+    for localizer in (BrightnessLocalizer(), Beside()):
+        crop = SpatialTransformer(localizer, Zoom((0.5, 0.5, 0.3, 0.3), smallest=0.01, largest=9.0), (16, 16))
+        generator = torch.Generator().manual_seed(0)
+        found[type(localizer)] = consistency(crop, images, crop.locate(images), generator).item()
+    assert found[BrightnessLocalizer] < 0.15
+    assert found[Beside] > 3 * found[BrightnessLocalizer]
+
+
+def test_consistency_trains_one_crop_and_several() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(4, 1, 32, 32)
+    zooms = [Zoom((0.4, 0.5, 0.5, 0.5)), Zoom((0.6, 0.5, 0.5, 0.5))]
+    for crop in (Model(False).crop, MultiCrop(HeatmapLocalizer(1, 3, crops=2), zooms, (8, 8))):
+        loss = consistency(crop, images, crop.locate(images))
+        loss.backward()
+        assert loss > 0
+        assert crop.localizer.heatmap.weight.grad.abs().sum() > 0
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(CropworthError, match=r"scale = \(0.5, 1.2\)"):
+        auxiliary_crops(torch.zeros(1, 1, 8, 8), "random", (0.5, 1.2))
+    with pytest.raises(CropworthError, match="kind = 'corner'"):
+        auxiliary_crops(torch.zeros(1, 1, 8, 8), "corner")
