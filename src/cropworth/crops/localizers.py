@@ -97,8 +97,8 @@ class HeatmapLocalizer(nn.Module):
             thin over hundreds of places that the heatmap stays flat for most of the training.
         scale: where the third output, the log-scale, comes from: the ``head``, or the heatmap's ``spread``, which
             zooms in as the heatmap narrows; let the transform then start at the whole input.
-        features: what computes the features (B, width, h', w') from the look: two convolutions of its own (None),
-            or any module, such as the first layers of the classifier, or nn.Identity if the look is features.
+        features: what computes the features (B, width, h', w') from the look: None for three convolutions of its own,
+            which see 17 pixels of the look; or any module, such as the first layers of the classifier, or nn.Identity if the look is features.
         detach: keep the localizer's gradient out of the features, so that only the classifier shapes them.
 
     Raises:
@@ -129,7 +129,10 @@ class HeatmapLocalizer(nn.Module):
                 nn.Conv2d(channels, width, 5, stride=2, padding=2, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(),
-                nn.Conv2d(width, width, 5, padding=2, bias=False),
+                nn.Conv2d(width, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.Conv2d(width, width, 3, padding=2, dilation=2, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(),
             )

@@ -164,7 +164,7 @@ def build_variant(plan: Plan, name: str, task: Task, seed: int, folder: Path | N
         elif isinstance(variant, Matched):
             backbone = _narrowed(plan, variant, task, folder)
         network = build_backbone(backbone.name, task.channels, len(task.classes), backbone.arguments, folder)
-        return Classifier(network, _crop(variant, task))
+        return Classifier(network, _crop(variant, task)).to(memory_format=torch.channels_last)
 
 
 def item_flops(model: Classifier, task: Task) -> int:

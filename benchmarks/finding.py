@@ -1,0 +1,178 @@
+"""Does the crop find the object? Localizers, transforms and samplers on cluttered digits.
+
+One study for each canvas and each range of the digit's scale, five seeds each; about an hour on 2 processors:
+
+    python benchmarks/finding.py --out finding --jobs 2
+
+Finished trials are kept, so that it may be stopped and started again. It writes ``finding/finding.md``; the committed
+copy is docs/results/finding.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import torch
+
+from cropworth.crops.health import centre_error, localisation_iou
+from cropworth.data.build import build_task
+from cropworth.data.task import Task
+from cropworth.measure.environment import describe_environment
+from cropworth.study.plan import Plan
+from cropworth.study.record import Record, Study
+from cropworth.study.run import prepare, run_study
+
+CANVASES = {64: 6, 96: 12, 128: 24}  # side in pixels: pieces of clutter
+SCALES = {"1": (1.0, 1.0), "0.7 to 1.4": (0.7, 1.4)}
+DIGIT, CROP = 28, 32  # side of a digit at scale 1, and of every crop, in pixels
+SEEDS, TRAIN_SIZE, EPOCHS = 5, 2000, 8
+
+# A seed converged if its crops overlap the true box (IoU) by more than a half on nine of ten test items.
+CONVERGED_IOU, CONVERGED_SHARE = 0.5, 0.9
+
+
+def variants(canvas: int, hardest: bool) -> dict[str, dict[str, Any]]:
+    """What is compared on one canvas; the many combinations only on the hardest."""
+    common = {"size": CROP, "look_size": canvas // 2, "localizer_lr": 0.3}
+    bounded = {**common, "start_scale": round(DIGIT / canvas, 2)}
+    default = {**bounded, "localizer": "heatmap", "transform": "zoom", "consistency": 1.0, "scale_prior": 0.3}
+    found: dict[str, dict[str, Any]] = {
+        "baseline": {"control": "whole"},
+        "oracle": {"control": "oracle", "size": CROP},
+        "regression, unbounded affine": {**common, "localizer": "regression", "transform": "unbounded-affine"},
+        "heatmap, zoom": {**bounded, "localizer": "heatmap", "transform": "zoom"},
+        "default": default,
+    }
+    if hardest:
+        found |= {
+            "regression, zoom": {**bounded, "localizer": "regression", "transform": "zoom"},
+            "default, similarity": {**default, "transform": "similarity"},
+            "default, affine": {**default, "transform": "affine"},
+            "default, antialiased": {**default, "antialias": True},
+            "default, reach 6 px": {**default, "reach": 6.0},
+            "default, cascade of 2": {**default, "steps": 2},
+        }
+    return found
+
+
+def plan_for(canvas: int, scale: str) -> Plan:
+    """The study of one canvas and one range of scales."""
+    hardest = canvas == max(CANVASES) and scale == list(SCALES)[-1]
+    return Plan.model_validate(
+        {
+            "name": f"finding, {canvas} px, scale {scale}",
+            "data": {
+                "task": "digits-cluttered",
+                "canvas": canvas,
+                "clutter": CANVASES[canvas],
+                "digit_scale": SCALES[scale],
+            },
+            "variants": variants(canvas, hardest),
+            "training": {"epochs": EPOCHS, "batch_size": 32},
+            "study": {"train_sizes": [TRAIN_SIZE], "seeds": SEEDS},
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant on one canvas, over its seeds.
+
+    Attributes:
+        variant: its name.
+        accuracy: of each seed, on the test items.
+        gap_closed: (mean accuracy - baseline's) / (oracle's - baseline's).
+        centre_error_px: of each seed, the median distance of the crop's centre from the digit's; empty without crops.
+        iou: of each seed, the median overlap with the true box.
+        converged: of each seed.
+        inference: seconds an item over the baseline's.
+    """
+
+    variant: str
+    accuracy: list[float]
+    gap_closed: float
+    centre_error_px: list[float]
+    iou: list[float]
+    converged: list[bool]
+    inference: float
+
+
+def rows(study: Study, task: Task) -> list[Row]:
+    """What the study says of every variant."""
+    of = {name: [r for r in study.records if r.variant == name] for name in study.kinds}
+    accuracy = {name: [record.accuracy or 0.0 for record in records] for name, records in of.items()}
+    low, high = fmean(accuracy["baseline"]), fmean(accuracy["oracle"])
+    assert study.latency is not None
+    seconds = {name: sorted(times)[len(times) // 2] for name, times in study.latency.seconds_per_item.items()}
+    found = []
+    for name, records in of.items():
+        places = [_places(record, task) for record in records if record.theta is not None]
+        errors, ious = [error for error, _ in places], [iou for _, iou in places]
+        found.append(
+            Row(
+                name,
+                accuracy[name],
+                (fmean(accuracy[name]) - low) / (high - low),
+                [error.median().item() for error in errors],
+                [iou.median().item() for iou in ious],
+                [(iou > CONVERGED_IOU).float().mean().item() >= CONVERGED_SHARE for iou in ious],
+                seconds[name] / seconds["baseline"],
+            )
+        )
+    return found
+
+
+def _places(record: Record, task: Task) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each test item, the centre's error in pixels and the overlap with the true box."""
+    theta, boxes = torch.from_numpy(record.theta), task.test.boxes
+    assert boxes is not None
+    return centre_error(theta, boxes) * task.image_size[0], localisation_iou(theta, boxes)
+
+
+def table(canvas: int, scale: str, found: list[Row]) -> str:
+    """One canvas as Markdown."""
+    lines = [
+        f"### {canvas} px, {CANVASES[canvas]} pieces of clutter, digits at scale {scale}",
+        "",
+        "| variant | accuracy, % (seeds' sd) | gap closed | centre error, px | IoU | seeds converged | inference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        crops = ["", "", ""]
+        if row.iou:
+            crops = [
+                f"{fmean(row.centre_error_px):.1f}",
+                f"{fmean(row.iou):.2f} ({min(row.iou):.2f} to {max(row.iou):.2f})",
+                f"{sum(row.converged)} of {len(row.converged)}",
+            ]
+        spread = f"{100 * fmean(row.accuracy):.1f} ({100 * stdev(row.accuracy):.1f})"
+        cells = [row.variant, spread, f"{row.gap_closed:.2f}", *crops, f"{row.inference:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what is missing and write the tables."""
+    parser = argparse.ArgumentParser(description="Does the crop find the object?")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the studies and of finding.md")
+    parser.add_argument("--jobs", type=int, default=1, help="trials at once")
+    arguments = parser.parse_args()
+    tables = []
+    for scale in SCALES:
+        for canvas in CANVASES:
+            plan = plan_for(canvas, scale)
+            folder = arguments.out / f"{canvas}-{'one' if scale == '1' else 'range'}"
+            study = run_study(prepare(plan), folder, arguments.jobs, lambda p, f=folder: print(f.name, p.done, p.total))
+            tables.append(table(canvas, scale, rows(study, build_task(plan.data))))
+            print(tables[-1], flush=True)
+    environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
+    settings = f"{TRAIN_SIZE:,} digits, {EPOCHS} epochs of fresh canvases, {SEEDS} seeds, crops of {CROP} px"
+    (arguments.out / "finding.md").write_text("\n\n".join([*tables, f"{settings}. {environment}."]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
