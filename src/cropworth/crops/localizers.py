@@ -98,7 +98,8 @@ class HeatmapLocalizer(nn.Module):
         scale: where the third output, the log-scale, comes from: the ``head``, or the heatmap's ``spread``, which
             zooms in as the heatmap narrows; let the transform then start at the whole input.
         features: what computes the features (B, width, h', w') from the look: None for three convolutions of its own,
-            which see 17 pixels of the look; or any module, such as the first layers of the classifier, or nn.Identity if the look is features.
+            which see 17 pixels of the look; or any module, such as the first layers of the classifier, or nn.Identity
+            if the look is features already.
         detach: keep the localizer's gradient out of the features, so that only the classifier shapes them.
 
     Raises:
