@@ -39,7 +39,7 @@ def variants(canvas: int, hardest: bool) -> dict[str, dict[str, Any]]:
     """What is compared on one canvas; the many combinations only on the hardest."""
     common = {"size": CROP, "look_size": canvas // 2, "localizer_lr": 0.3}
     bounded = {**common, "start_scale": round(DIGIT / canvas, 2)}
-    default = {**bounded, "localizer": "heatmap", "transform": "zoom", "consistency": 1.0, "scale_prior": 0.3}
+    default = {**bounded, "localizer": "heatmap", "transform": "zoom", "consistency": 0.3, "scale_prior": 0.1}
     found: dict[str, dict[str, Any]] = {
         "baseline": {"control": "whole"},
         "oracle": {"control": "oracle", "size": CROP},

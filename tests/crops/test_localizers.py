@@ -5,7 +5,14 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import gradcheck
 
-from cropworth.crops.localizers import EVEN_SPREAD, HeatmapLocalizer, RegressionLocalizer, centre_of_mass, spread
+from cropworth.crops.localizers import (
+    EVEN_SPREAD,
+    HeatmapLocalizer,
+    RegressionLocalizer,
+    around_peak,
+    centre_of_mass,
+    spread,
+)
 from cropworth.errors import CropworthError
 from cropworth.models.small import SmallConvNet
 
@@ -66,6 +73,29 @@ def test_the_soft_argmax_of_one_bright_place_is_that_place() -> None:
     centre = centre_of_mass(weights)
     torch.testing.assert_close(centre, torch.tensor([[-0.625, 0.75]]))
     assert spread(weights, centre).item() == pytest.approx(1e-3)
+
+
+def test_of_two_candidates_the_higher_one_is_taken() -> None:
+    weights = torch.full((1, 2, 12, 12), 1e-4)
+    weights[0, 0, 3, 3], weights[0, 0, 9, 8] = 0.4, 0.6
+    weights[0, 1] = 1.0
+    weights = weights / weights.sum((2, 3), keepdim=True)
+    found = around_peak(weights)
+    torch.testing.assert_close(found.sum((2, 3)), torch.ones(1, 2))
+    places = (2 * torch.tensor([8.0, 9.0]) + 1) / 12 - 1
+    torch.testing.assert_close(centre_of_mass(found)[0, 0], places, atol=3e-3, rtol=0)
+    torch.testing.assert_close(found[0, 1], weights[0, 1])  # no peak at all: left as it is
+
+
+def test_the_peak_is_for_use_and_the_mean_for_training() -> None:
+    torch.manual_seed(0)
+    localizer = HeatmapLocalizer(1, 3, features=nn.Identity(), width=1, sharpness=20.0)
+    nn.init.constant_(localizer.heatmap.weight, 1.0)
+    look = torch.zeros(1, 1, 16, 16)
+    look[..., 4, 4], look[..., 11, 11] = 1.0, 1.01
+    trained, used = localizer.train()(look)[0, :2], localizer.eval()(look)[0, :2]
+    assert trained.abs().max() < 0.1
+    torch.testing.assert_close(used, torch.full((2,), (2 * 11 + 1) / 16 - 1), atol=0.01, rtol=0)
 
 
 def test_the_spread_of_an_even_heatmap() -> None:

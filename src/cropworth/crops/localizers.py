@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cropworth.crops.geometry import pixel_centres
@@ -24,6 +25,8 @@ EVEN_SPREAD = 1 / math.sqrt(3)
 # How much of the features' mean activity the heatmap starts with. Much less is an even heatmap; with 1 it starts so
 # narrow that the crops settle beside the object more often.
 ACTIVITY = 0.4
+# A peak reaches so many places of the heatmap to each side, and holds at least this share of the weight.
+PEAK, LEAST_PEAK = 2, 0.25
 
 
 class RegressionLocalizer(nn.Module):
@@ -82,11 +85,12 @@ class HeatmapLocalizer(nn.Module):
     The heatmap's spatial soft-argmax (Levine et al. 2016, section 5.1; Nibali et al. 2018) gives the shift; the
     features under the heatmap give the other parameters through a head that starts at zero. Convolutions see every
     place alike, so what is learned about an object in one place holds in all others, which a regression from
-    flattened features has to learn place by place.
+    flattened features has to learn place by place. In use (`eval`), only the surroundings of the highest peak count:
+    of two candidates one is taken, while the mean of both would lie on neither.
 
     The heatmap starts as the features' activity: training begins by looking where there is something to see. From
-    an even heatmap, which looks at the middle of every input alike, three of four trainings on canvases of 128 pixels
-    never found the object (benchmarks/finding.md).
+    an even heatmap, which looks at the middle of every input alike, trainings on canvases of 128 pixels often never
+    find the object (docs/gallery.md shows one).
 
     Args:
         channels: channels of the look.
@@ -161,7 +165,26 @@ class HeatmapLocalizer(nn.Module):
     def weights(self, features: Tensor) -> Tensor:
         """The heatmap: features (B, width, h', w') -> (B, K, h', w'), which sums to 1 over the places."""
         logits: Tensor = self.log_sharpness.exp() * self.heatmap(features)
-        return torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
+        weights = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
+        return weights if self.training else around_peak(weights)
+
+
+def around_peak(weights: Tensor) -> Tensor:
+    """Heatmaps (B, K, h, w) that sum to 1, cut down to the 5 x 5 places with the most weight, and made to sum to 1.
+
+    A heatmap of which no such window holds a quarter, or twice what an even one does, has no peak and stays as it is.
+    """
+    height, width = weights.shape[-2:]
+    window = (2 * PEAK + 1) ** 2
+    mass = F.avg_pool2d(weights, 2 * PEAK + 1, stride=1, padding=PEAK) * window  # with zeros around
+    least = max(LEAST_PEAK, 2 * window / (height * width))
+    most, place = mass.flatten(2).max(-1, keepdim=True)  # (B, K, 1) each
+    row, column = torch.arange(height, device=weights.device), torch.arange(width, device=weights.device)
+    near_row = (row - place // width).abs() <= PEAK  # (B, K, h)
+    near_column = (column - place % width).abs() <= PEAK  # (B, K, w)
+    near = (near_row.unsqueeze(-1) & near_column.unsqueeze(-2)) | (most < least).unsqueeze(-1)
+    kept = weights * near
+    return kept / kept.sum((-2, -1), keepdim=True)
 
 
 def centre_of_mass(weights: Tensor) -> Tensor:
