@@ -1,6 +1,6 @@
 """Does the crop find the object? Localizers, transforms and samplers on cluttered digits.
 
-One study for each canvas and each range of the digit's scale, five seeds each; about an hour on 2 processors:
+One study for each canvas and each range of the digit's scale, five seeds each; an hour and a half on 2 processors:
 
     python benchmarks/finding.py --out finding --jobs 2
 
@@ -29,7 +29,7 @@ from cropworth.study.run import prepare, run_study
 CANVASES = {64: 6, 96: 12, 128: 24}  # side in pixels: pieces of clutter
 SCALES = {"1": (1.0, 1.0), "0.7 to 1.4": (0.7, 1.4)}
 DIGIT, CROP = 28, 32  # side of a digit at scale 1, and of every crop, in pixels
-SEEDS, TRAIN_SIZE, EPOCHS = 5, 2000, 8
+SEEDS, TRAIN_SIZE, EPOCHS = 5, 2000, 12
 
 # A seed converged if its crops overlap the true box (IoU) by more than a half on nine of ten test items.
 CONVERGED_IOU, CONVERGED_SHARE = 0.5, 0.9
@@ -39,7 +39,7 @@ def variants(canvas: int, hardest: bool) -> dict[str, dict[str, Any]]:
     """What is compared on one canvas; the many combinations only on the hardest."""
     common = {"size": CROP, "look_size": canvas // 2, "localizer_lr": 0.3}
     bounded = {**common, "start_scale": round(DIGIT / canvas, 2)}
-    default = {**bounded, "localizer": "heatmap", "transform": "zoom", "consistency": 0.3, "scale_prior": 0.1}
+    default = {**bounded, "localizer": "heatmap", "transform": "zoom", "consistency": 1.0, "scale_prior": 0.3}
     found: dict[str, dict[str, Any]] = {
         "baseline": {"control": "whole"},
         "oracle": {"control": "oracle", "size": CROP},

@@ -22,6 +22,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
+@pytest.mark.parametrize(
+    "code", re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "crops.md").read_text(), re.DOTALL)
+)
+def test_the_crop_librarys_guide_runs(code: str) -> None:
+    exec(compile(code, "crops.md", "exec"), {})
+
+
 def test_there_are_blocks() -> None:
     assert len(blocks("python")) >= 1
     assert len(blocks("yaml")) >= 1
