@@ -9,13 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cropworth.crops.sampling import sample
-from cropworth.crops.spatial import Sampling, on_each, several_placed, shrink
+from cropworth.crops.spatial import Reader, Sampling, on_each, several_placed
 from cropworth.crops.transforms import Transform
 from cropworth.errors import CropworthError
 
 
-class GlanceAndCrop(nn.Module):
+class GlanceAndCrop(Reader):
     """A classifier in stages: a glance at a small copy of the whole input, then one crop after the other.
 
     The glance's features say both what it may be and where to look; each crop is read by the backbone at full
@@ -47,10 +46,9 @@ class GlanceAndCrop(nn.Module):
         threshold: float = 2.0,
         **sampling: Unpack[Sampling],
     ) -> None:
-        super().__init__()
-        self.features, self.head, self.localizer, self.backbone = features, head, localizer, backbone
+        super().__init__(localizer, size, look_size, sampling)
+        self.features, self.head, self.backbone = features, head, backbone
         self.transforms: Sequence[Transform] = nn.ModuleList(transforms)  # type: ignore[assignment]
-        self.size, self.look_size, self.sampling = tuple(size), tuple(look_size), sampling
         self.threshold = threshold
 
     def stages(self, images: Tensor) -> Tensor:
@@ -59,9 +57,8 @@ class GlanceAndCrop(nn.Module):
         What to train on: the mean of `stage_loss` trains every exit.
         """
         logits, poses = self._glance(images)
-        crops = sample(images, poses, self.size, **self.sampling)  # (B, K, C, h, w)
-        read = on_each(self.backbone, crops)
-        return torch.cat([logits.unsqueeze(1), read], dim=1).cumsum(1)
+        evidence = on_each(self.backbone, self.read(images, poses))  # (B, K, classes)
+        return torch.cat([logits.unsqueeze(1), evidence], dim=1).cumsum(1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> logits (B, classes): of the last stage in training, else with early stops."""
@@ -78,13 +75,13 @@ class GlanceAndCrop(nn.Module):
             going = going[logits[going].softmax(-1).amax(-1) < self.threshold]
             if len(going) == 0:
                 break
-            crops = sample(images[going], poses[going, k], self.size, **self.sampling)
+            crops = self.read(images[going], poses[going, k])
             logits = logits.index_add(0, going, self.backbone(crops).to(logits.dtype))
             taken[going] += 1
         return logits, taken
 
     def _glance(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.features(shrink(images, self.look_size))
+        features = self.features(self.look(images))
         return self.head(features), several_placed(self.transforms, self.localizer(features))
 
 

@@ -24,14 +24,14 @@ class Sampling(TypedDict, total=False):
     reach: float
 
 
-class Cropper(nn.Module):
-    """Base of the learned crops: `locate` says where, this class crops there, at full resolution.
+class Reader(nn.Module):
+    """Base of every module that reads crops where its localizer says.
 
     Args:
-        localizer: look (B, C, *look_size) -> raw parameters (B, P).
-        size: (h, w) of the crop in pixels.
-        look_size: (h, w) of the small copy that the localizer sees; None shows it the input itself.
-        sampling: `mode`, `padding`, `antialias` and `reach`, as in `sample`.
+        localizer: what it looks at -> raw parameters (B, P).
+        size: (h, w) of a crop in pixels.
+        look_size: (h, w) of the small copy that is looked at; None looks at the input itself.
+        sampling: `mode`, `padding`, `antialias` and `reach`, as in `sample`; the reach is for training alone.
     """
 
     def __init__(
@@ -39,13 +39,34 @@ class Cropper(nn.Module):
         localizer: nn.Module,
         size: Sequence[int],
         look_size: Sequence[int] | None,
-        **sampling: Unpack[Sampling],
+        sampling: Sampling,
     ) -> None:
         super().__init__()
         self.localizer = localizer
         self.size = tuple(size)
         self.look_size = None if look_size is None else tuple(look_size)
         self.sampling = sampling
+
+    def look(self, images: Tensor) -> Tensor:
+        """The small copy: images (B, C, H, W) -> (B, C, *look_size).
+
+        Raises:
+            CropworthError: the images have another rank.
+        """
+        if images.ndim != 4:
+            raise CropworthError(f"images of shape {tuple(images.shape)}", "(B, C, H, W)", "Add the batch dimension.")
+        return shrink(images, self.look_size)
+
+    def read(self, images: Tensor, pose: Tensor) -> Tensor:
+        """The pixels at a pose: images (B, C, H, W) -> (B, C, *size), or (B, K, C, *size)."""
+        sampling = self.sampling.copy()
+        if not self.training:
+            sampling["reach"] = 1.0
+        return sample(images, pose, self.size, **sampling)
+
+
+class Cropper(Reader):
+    """Base of the learned crops: `locate` says where, this class crops there, at full resolution; see `Reader`."""
 
     def locate(self, images: Tensor) -> Tensor:
         """Where to crop: images (B, C, H, W) -> a pose (B, rows, columns), or (B, K, rows, columns) for K crops.
@@ -60,20 +81,11 @@ class Cropper(nn.Module):
     def crop(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) -> crops (B, C, *size), or (B, K, C, *size), and the pose where they were taken."""
         pose = self.locate(images)
-        sampling = self.sampling.copy()
-        if not self.training:
-            sampling["reach"] = 1.0
-        return sample(images, pose, self.size, **sampling), pose
+        return self.read(images, pose), pose
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> crops (B, C, *size), or (B, K, C, *size)."""
         return self.crop(images)[0]
-
-    def look(self, images: Tensor) -> Tensor:
-        """What the localizer sees first: images (B, C, H, W) -> (B, C, *look_size)."""
-        if images.ndim != 4:
-            raise CropworthError(f"images of shape {tuple(images.shape)}", "(B, C, H, W)", "Add the batch dimension.")
-        return shrink(images, self.look_size)
 
 
 class SpatialTransformer(Cropper):
@@ -99,7 +111,7 @@ class SpatialTransformer(Cropper):
         look_size: Sequence[int] | None = None,
         **sampling: Unpack[Sampling],
     ) -> None:
-        super().__init__(localizer, size, look_size, **sampling)
+        super().__init__(localizer, size, look_size, sampling)
         self.transform = transform
 
     def locate(self, images: Tensor) -> Tensor:
@@ -141,7 +153,7 @@ class Cascade(Cropper):
                 "as many of both, at least one",
                 "Give one of each for every step.",
             )
-        super().__init__(nn.ModuleList(localizers), size, look_size, **sampling)
+        super().__init__(nn.ModuleList(localizers), size, look_size, sampling)
         self.transforms: Sequence[Transform] = nn.ModuleList(transforms)  # type: ignore[assignment]
 
     def locate(self, images: Tensor) -> Tensor:
@@ -198,7 +210,7 @@ class MultiCrop(Cropper):
                     "Give as many of both.",
                 )
             localizer = SideBySide(localizer)
-        super().__init__(localizer, size, look_size, **sampling)
+        super().__init__(localizer, size, look_size, sampling)
         self.transforms: Sequence[Transform] = nn.ModuleList(transforms)  # type: ignore[assignment]
 
     def locate(self, images: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cropworth.crops.geometry import boxes_to_theta, compose, theta_to_boxes
 from cropworth.crops.sampling import sample
-from cropworth.crops.spatial import Cropper
+from cropworth.crops.spatial import Cropper, Reader
 from cropworth.errors import CropworthError
 
 # How far `consistency` changes a picture: the logarithm of the zoom, and the shift in normalised coordinates.
@@ -30,7 +30,7 @@ def parameter_groups(model: nn.Module, lr: float, localizer: float = 0.3) -> lis
     Returns:
         Two groups, ``{"params": [...], "lr": ...}``, the localizers' last; only the first if there are none.
     """
-    names = [name for name, m in model.named_modules(remove_duplicate=False) if isinstance(m, Cropper)]
+    names = [name for name, m in model.named_modules(remove_duplicate=False) if isinstance(m, Reader)]
     inside = tuple(f"{name}.localizer.".removeprefix(".") for name in names)
     shared = {id(p) for name, p in model.named_parameters(remove_duplicate=False) if not name.startswith(inside)}
     rest = [p for p in model.parameters() if id(p) in shared]
@@ -83,7 +83,7 @@ def set_reach(model: nn.Module, reach: float) -> None:
     Call it before each epoch with numbers that fall to 1, such as ``max(1, 8 * (1 - 2 * epoch / epochs))``.
     """
     for module in model.modules():
-        if isinstance(module, Cropper):
+        if isinstance(module, Reader):
             module.sampling["reach"] = reach
 
 
