@@ -1,0 +1,121 @@
+"""Does a glance pay? Small copy first, crops at full resolution where that was not enough, against the whole input.
+
+`GlanceAndCrop` with two crops, and the whole input read by the same backbone, on cluttered digits of 128 pixels; the
+threshold is chosen on validation, accuracy and time are measured on the test items. Some minutes:
+
+    python benchmarks/glance.py --out glance
+
+It writes ``glance/glance.md``; the committed copy is docs/results/glance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from statistics import fmean, median
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cropworth import GlanceAndCrop, HeatmapLocalizer, Zoom, calibrate, parameter_groups, stage_loss
+from cropworth.data.cluttered import ClutteredDigits
+from cropworth.data.config import DigitsCluttered
+from cropworth.data.task import Split, Task
+from cropworth.measure.environment import describe_environment
+from cropworth.measure.time import interleaved
+from cropworth.models.small import SmallConvNet
+from cropworth.study.train import batches
+
+CANVAS, CLUTTER, LOOK, CROP, CROPS = 128, 24, 64, 32, 2
+BATCH, LR = 32, 3e-3
+
+
+def glance_and_crop() -> GlanceAndCrop:
+    """The glance: a small convolutional network on the half-size copy, whose features also say where to look."""
+    features = SmallConvNet(1, 10, width=8).features  # (B, 32, 8, 8) from 64 x 64
+    head = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(32, 10))
+    zooms = [Zoom((0.5, 0.5, 0.22, 0.22)) for _ in range(CROPS)]
+    outputs = zooms[0].parameters_needed
+    localizer = HeatmapLocalizer(32, outputs, width=32, crops=CROPS, features=nn.Identity())
+    backbone = SmallConvNet(1, 10)
+    model = GlanceAndCrop(features, head, localizer, zooms, backbone, (CROP, CROP), (LOOK, LOOK))
+    return model.to(memory_format=torch.channels_last)
+
+
+def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Of every stage, or of the whole input's one."""
+    if isinstance(model, GlanceAndCrop):
+        return stage_loss(model.stages(images), labels)
+    return F.cross_entropy(model(images), labels)
+
+
+def train(model: nn.Module, task: Task, size: int, epochs: int, seed: int) -> None:
+    """AdamW with a one-cycle schedule on canvases drawn afresh every epoch."""
+    steps = size // BATCH
+    optimizer = torch.optim.AdamW(parameter_groups(model, LR, 0.3))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=epochs * steps
+    )
+    model.train()
+    for epoch in range(epochs):
+        items = task.training_epoch(size, seed, epoch).take(slice(0, steps * BATCH))
+        for images, labels, _ in batches(items, BATCH):
+            optimizer.zero_grad()
+            loss(model, images, labels).backward()
+            optimizer.step()
+            schedule.step()
+    model.eval()
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, items: Split) -> float:
+    """Of the answers as they are used, with early stops."""
+    right = [int((model(images).argmax(1) == labels).sum()) for images, labels, _ in batches(items, 250)]
+    return sum(right) / len(items)
+
+
+@torch.no_grad()
+def stages(model: GlanceAndCrop, items: Split) -> Tensor:
+    """The logits after every stage of all items (N, S, classes)."""
+    return torch.cat([model.stages(images) for images, _, _ in batches(items, 250)])
+
+
+def main() -> None:
+    """Train, calibrate, measure, write."""
+    parser = argparse.ArgumentParser(description="Does a glance pay?")
+    parser.add_argument("--out", type=Path, required=True, help="folder of glance.md")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--digits", type=int, default=2000)
+    parser.add_argument("--epochs", type=int, default=8)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    task = ClutteredDigits(DigitsCluttered(task="digits-cluttered", canvas=CANVAS, clutter=CLUTTER))
+    (images, _, _) = next(batches(task.test, 256))
+    lines = [
+        "| seed | whole input, % | all stages, % | glance, % | with early stops, % | crops an item | time ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for seed in range(arguments.seeds):
+        torch.manual_seed(seed)
+        whole, glance = SmallConvNet(1, 10).to(memory_format=torch.channels_last), glance_and_crop()
+        for model in (whole, glance):
+            train(model, task, arguments.digits, arguments.epochs, seed)
+        glance.threshold = calibrate(stages(glance, task.validation), task.validation.labels)
+        per_stage = (stages(glance, task.test).argmax(-1) == task.test.labels[:, None]).double().mean(0)
+        with torch.no_grad():
+            taken = fmean(float(glance.stop_early(x)[1].sum()) for x, _, _ in batches(task.test, 250)) / 250
+            times = interleaved({"whole": lambda m=whole: m(images), "glance": lambda m=glance: m(images)}, rounds=30)
+        ratio = median(g / w for g, w in zip(times["glance"], times["whole"], strict=True))
+        cells = [accuracy(whole, task.test), per_stage[-1].item(), per_stage[0].item(), accuracy(glance, task.test)]
+        percents = [f"{100 * cell:.1f}" for cell in cells]
+        lines.append(f"| {' | '.join([str(seed), *percents, f'{taken:.2f}', f'{ratio:.2f}'])} |")
+        print(lines[-1], flush=True)
+    environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
+    settings = f"{arguments.digits:,} digits, {arguments.epochs} epochs, canvases of {CANVAS} px with {CLUTTER} pieces"
+    (arguments.out / "glance.md").write_text("\n".join([*lines, "", f"{settings}. {environment}."]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
