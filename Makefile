@@ -1,11 +1,11 @@
-# What a newcomer runs: `make demo`. What CI runs: `make check test`.
+# What a newcomer runs: `make demo`. What CI runs: `make check test`; after a change to the crops, also `make test-slow`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
 
-.PHONY: demo test check format clean
+.PHONY: demo test test-slow check format clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -13,6 +13,9 @@ demo: $(READY)
 
 test: $(DEV_READY)
 	$(BIN)/python -m pytest
+
+test-slow: $(DEV_READY)
+	$(BIN)/python -m pytest -m slow
 
 check: $(DEV_READY)
 	$(BIN)/ruff format --check .

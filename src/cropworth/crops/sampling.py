@@ -44,7 +44,7 @@ def sample(
             crop, what torch's antialiased bilinear resize does, away from the input's edges. Costs (2 scale)**d
             readings for each pixel of the crop.
         reach: in training, how many pixels far the gradient to theta sees: the input is blurred by a tent of this
-            half-width before it is read. 1 blurs nothing; `anneal_reach` brings it there.
+            half-width before it is read. 1 blurs nothing; `set_reach` brings it there.
 
     Returns:
         (B, C, *size), or (B, K, C, *size) for K crops; of the input's type.

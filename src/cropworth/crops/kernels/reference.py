@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cropworth.crops.geometry import map_points, pixel_centres
+from cropworth.crops.geometry import kind_of, map_points, pixel_centres
 
 # How much larger than the whole input a crop may be and still be antialiased without compromise.
 LARGEST_SCALE = 1.5
@@ -64,29 +63,29 @@ def _antialiased(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: s
     """
     grid = _grid(size, poses)  # (N, d)
     pixels = poses.new_tensor(input.shape[:1:-1]) / 2  # pixels in a normalised unit, x first: (d,)
-    centre = (map_points(poses, grid) + 1) * pixels - 0.5  # (B, K, N, d): 0 is the first pixel's centre
-    axes, taps = [], []  # for each axis of the crop: its direction in the input, and where and how heavy its taps are
+    points = (map_points(poses, grid) + 1) * pixels - 0.5  # (B, K, N, d): 0 is the first pixel's centre
+    centre, points = points, points.unsqueeze(-2)  # (B, K, N, taps, d), with more taps after each axis
+    weights = torch.ones_like(points[..., 0])  # (B, K, N, taps)
+    sites = grid[:1] if kind_of(poses) == "affine" else grid  # where the scale is taken: an affine pose has but one
     for axis, count in enumerate(size[::-1]):
         half = torch.zeros_like(grid[0])
         half[axis] = 1 / count
-        across = (map_points(poses, grid + half) - map_points(poses, grid - half)) * pixels  # one pixel of the crop
-        length = across.norm(dim=-1, keepdim=True)  # (B, K, N, 1), in pixels of the input
+        across = (map_points(poses, sites + half) - map_points(poses, sites - half)) * pixels  # one pixel of the crop
+        length = across.norm(dim=-1, keepdim=True)  # (B, K, N or 1, 1), in pixels of the input
         direction = across / length.clamp(min=torch.finfo(length.dtype).tiny)
-        most = LARGEST_SCALE * max(input.shape[2:]) / count
-        width = length.clamp(1, max(1, most))
+        most = max(1.0, LARGEST_SCALE * max(input.shape[2:]) / count)
+        width = length.clamp(1.0, most)
         phase = (centre * direction).sum(-1, keepdim=True)
-        reach = math.ceil(max(1, most) if torch.compiler.is_compiling() else width.max().item())
+        known = not torch.compiler.is_compiling() and len(width) > 0
+        reach = math.ceil(width.max().item() if known else most)
         steps = torch.arange(1 - reach, reach + 1, dtype=poses.dtype, device=poses.device)
         places = steps - (phase - phase.detach().floor())  # (B, K, N, taps), in pixels from the centre
-        weights = (1 - places.abs() / width).clamp(min=0)
-        axes.append(direction)
-        taps.append((places, weights / weights.sum(-1, keepdim=True)))
-    crop = torch.zeros((), dtype=input.dtype, device=input.device)
-    for chosen in itertools.product(*(range(places.shape[-1]) for places, _ in taps)):
-        point, weight = centre, torch.ones_like(centre[..., :1])
-        for tap, direction, (places, weights) in zip(chosen, axes, taps, strict=True):
-            point = point + places[..., tap, None] * direction
-            weight = weight * weights[..., tap, None]
-        read = _read(input, (point + 0.5) / pixels - 1, size, "bilinear", padding)
-        crop = crop + read * weight.reshape(*weight.shape[:2], 1, *size)
-    return crop
+        heights = (1 - places.abs() / width).clamp(min=0)
+        heights = heights / heights.sum(-1, keepdim=True)
+        points = (points.unsqueeze(-2) + (places.unsqueeze(-1) * direction.unsqueeze(-2)).unsqueeze(-3)).flatten(-3, -2)
+        weights = (weights.unsqueeze(-1) * heights.unsqueeze(-2)).flatten(-2)
+    taps = weights.shape[-1]
+    wide = (*size[:-1], size[-1] * taps)
+    read = _read(input, ((points + 0.5) / pixels - 1).flatten(2, 3), wide, "bilinear", padding)
+    read = read * weights.reshape(*weights.shape[:2], 1, *wide)
+    return read.reshape(*read.shape[:-1], size[-1], taps).sum(-1)
