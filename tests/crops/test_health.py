@@ -19,7 +19,7 @@ def health(*places: tuple[float, float, float], blanks: list[bool] | None = None
 def test_living_crops() -> None:
     found = health((0.3, 0.3, 0.4), (0.7, 0.6, 0.4))
     assert found.problem == found.recommendation == ""
-    assert set(found.as_dict()) == {"blank", "tiny", "outside", "saturated", "still", "identity"}
+    assert set(found.as_dict()) == {"blank", "tiny", "outside", "saturated", "flipped", "still", "identity"}
     assert not any(found.as_dict().values())
 
 
@@ -51,6 +51,28 @@ def test_crops_at_a_bound() -> None:
     assert found.saturated == pytest.approx(2 / 3)
     assert found.problem == ""
     assert "at a bound" in found.recommendation
+
+
+def test_mirrored_crops() -> None:
+    poses = at((0.3, 0.3, 0.4), (0.7, 0.6, 0.4), (0.6, 0.2, 0.3))
+    poses[:2, 0, 0] *= -1
+    found = crop_health(poses, torch.zeros(3, dtype=torch.bool))
+    assert found.flipped == pytest.approx(2 / 3)
+    assert found.problem == ""
+    assert "mirrored" in found.recommendation
+
+
+def test_a_crop_that_trembles_in_one_place_stands_still() -> None:
+    # Measured in its own sides: a hundredth of the input is little to a large crop and much to a small one.
+    assert health((0.49, 0.5, 0.5), (0.51, 0.5, 0.5), (0.5, 0.5, 0.5)).still
+    assert not health((0.49, 0.5, 0.1), (0.51, 0.5, 0.1), (0.5, 0.5, 0.1)).still
+
+
+def test_the_cause_is_told_before_what_follows_from_it() -> None:
+    found = health((1.8, 0.5, 0.4), (2.0, 0.5, 0.4), blanks=[True, True])
+    assert found.blank == found.outside == 1.0
+    assert "outside" in found.problem
+    assert "inside" in found.recommendation
 
 
 def test_half_outside() -> None:

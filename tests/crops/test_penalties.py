@@ -35,6 +35,12 @@ def test_the_scale_prior() -> None:
     assert scale_prior(poses([0.5, 0.5, 0.6, 0.15]), 0.3).item() == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("scale", [0.0, -0.5, 28.0, float("nan")])
+def test_a_scale_in_pixels_is_refused(scale: float) -> None:
+    with pytest.raises(CropworthError, match=r"scale = .*; expected a fraction of the input"):
+        scale_prior(poses([0.5, 0.5, 0.3, 0.3]), scale)
+
+
 def test_smoothness_of_a_still_and_a_moving_crop() -> None:
     still = poses([0.5, 0.5, 0.4, 0.4]).repeat(1, 3, 1, 1)
     assert temporal_smoothness(still).item() == 0

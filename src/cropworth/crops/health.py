@@ -15,6 +15,8 @@ from cropworth.errors import CropworthError
 EVEN = 0.02
 # Nearer to a bound than this, a crop hardly moves any more.
 AT_BOUND = 0.98
+# Crops whose corners scatter less than this, in sides of a crop, show the same place of every input.
+STILL = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class CropHealth:
         tiny: share of crops that cover less than 0.1 % of the input's area (or length, or volume).
         outside: share of crops whose box overlaps the frame by less than a quarter of its own area.
         saturated: share of crops within 2 % of a bound of their transform; 0 where the transform is not given.
-        still: True if all crops are (nearly) in the same place, whatever the input.
+        flipped: share of crops that show the input mirrored.
+        still: True if all crops are (nearly) in the same place, whatever the input: their corners scatter by less than
+            a twentieth of a crop's side (standard deviation).
         identity: True if that place is the whole input, as at the start of many trainings.
     """
 
@@ -34,6 +38,7 @@ class CropHealth:
     tiny: float
     outside: float
     saturated: float
+    flipped: float
     still: bool
     identity: bool
 
@@ -43,24 +48,13 @@ class CropHealth:
 
         A crop that stands still may be useful (a fixed crop is), and so may one at a bound: neither is a problem.
         """
-        for share, what in (
-            (self.blank, "are blank"),
-            (self.tiny, "have shrunk to nothing"),
-            (self.outside, "lie outside the frame"),
-        ):
-            if share > 0.5:
-                return f"{share:.0%} of the crops {what}"
-        return ""
+        return next((f"{share:.0%} of the crops {what}" for share, what, _ in self._dead()), "")
 
     @property
     def recommendation(self) -> str:
         """What to try, in words; empty for a crop that needs nothing."""
-        if self.tiny > 0.5:
-            return "Use a bounded transform, or raise its `smallest`; scale_prior holds the scale in training."
-        if self.outside > 0.5:
-            return "Use a bounded transform, raise its `inside`, or add out_of_frame to the loss."
-        if self.blank > 0.5:
-            return "The localizer looks where nothing is: lower its learning rate, or train with auxiliary_crops."
+        for _, _, advice in self._dead():
+            return advice
         if self.identity:
             return (
                 "The crop never left the whole input: start smaller, raise the localizer's learning rate, "
@@ -76,7 +70,23 @@ class CropHealth:
                 "Most crops are at a bound of the transform: widen `smallest`, `largest` or `inside`, "
                 "or change the crop's size."
             )
+        if self.flipped > 0.5:
+            return "Most crops are mirrored: use a bounded transform, which cannot flip."
         return ""
+
+    def _dead(self) -> list[tuple[float, str, str]]:
+        """What is wrong with most of the crops, causes first, since a crop that left shows nothing either."""
+        bounded = "Use a bounded transform, "
+        known = [
+            (self.tiny, "have shrunk to nothing", bounded + "or raise its `smallest`; scale_prior holds the scale."),
+            (self.outside, "lie outside the frame", bounded + "raise its `inside`, or add out_of_frame to the loss."),
+            (
+                self.blank,
+                "are blank",
+                "The localizer looks where nothing is: lower its learning rate, or train with auxiliary_crops.",
+            ),
+        ]
+        return [entry for entry in known if entry[0] > 0.5]
 
     def as_dict(self) -> dict[str, float]:
         """The measures by name, for a record."""
@@ -112,13 +122,16 @@ def crop_health(poses: Tensor, crops: Tensor, transform: Transform | None = None
     if not bool(poses.isfinite().all()):
         raise CropworthError(f"poses {tuple(poses.shape)} that are not finite", "finite numbers", "Look at the loss.")
     boxes, places = theta_to_boxes(poses), corners(poses)
-    still = len(poses) > 1 and bool(places.std(0).max() < 0.01)
+    area = poses[:, :dims, :dims].det()  # of a crop over the input's, negative where it is mirrored
+    side = 2 * boxes[:, dims:].mean()
+    still = len(poses) > 1 and bool(places.std(0).max() < STILL * side)
     whole = bool((boxes - boxes.new_tensor([0.5] * dims + [1.0] * dims)).abs().max() < 0.01)
     return CropHealth(
         blank=_share(crops if crops.dtype == torch.bool else blank(crops)),
-        tiny=_share(poses[:, :dims, :dims].det().abs() < 1e-3),
+        tiny=_share(area.abs() < 1e-3),
         outside=_share(_inside_share(boxes) < 0.25),
         saturated=0.0 if transform is None else _share(transform.saturation(poses) > AT_BOUND),
+        flipped=_share(area < 0),
         still=still,
         identity=still and whole,
     )

@@ -8,6 +8,9 @@ from torch import Tensor
 from cropworth.crops.geometry import box_iou, corners, kind_of, theta_to_boxes
 from cropworth.errors import CropworthError
 
+# A crop may be expected to be larger than the input; one of many times its size is a mistaken unit.
+LARGEST_PRIOR = 2.0
+
 
 def out_of_frame(pose: Tensor) -> Tensor:
     """Mean share of the crops' boxes that lies outside the input: poses (..., rows, columns) -> ().
@@ -24,7 +27,16 @@ def scale_prior(pose: Tensor, scale: float) -> Tensor:
 
     The scale is the geometric mean of the box's sides, as a fraction of the input. Holds off the slow growth and
     shrinkage of crops that the classifier's loss hardly minds.
+
+    Raises:
+        CropworthError: the scale is no fraction of the input, but perhaps a number of pixels.
     """
+    if not 0 < scale <= LARGEST_PRIOR:
+        raise CropworthError(
+            f"scale = {scale}",
+            f"a fraction of the input, above 0 and at most {LARGEST_PRIOR:g}",
+            "Divide the pixels by the input's.",
+        )
     size = theta_to_boxes(pose).chunk(2, dim=-1)[1]
     return (size / scale).log().mean(-1).square().mean()
 
