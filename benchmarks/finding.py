@@ -11,6 +11,7 @@ copy is docs/results/finding.md.
 from __future__ import annotations
 
 import argparse
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -33,6 +34,7 @@ SEEDS, TRAIN_SIZE, EPOCHS = 5, 2000, 12
 
 # A seed converged if its crops overlap the true box (IoU) by more than a half on nine of ten test items.
 CONVERGED_IOU, CONVERGED_SHARE = 0.5, 0.9
+OVERLAPS = (0.0, 0.1, 0.5, 0.7, 1.01)  # the last one takes in a perfect overlap
 
 
 def variants(canvas: int, hardest: bool) -> dict[str, dict[str, Any]]:
@@ -155,6 +157,30 @@ def table(canvas: int, scale: str, found: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def where_errors_are(study: Study, task: Task) -> str:
+    """The default against the true box, by how well its crop overlaps that box, over all seeds, as Markdown."""
+    of = {(record.variant, record.seed): record for record in study.records}
+    seeds = range(SEEDS)
+    iou = torch.cat([_places(of["default", seed], task)[1] for seed in seeds])
+    wrong = {name: torch.cat([_wrong(of[name, seed], task) for seed in seeds]) for name in ("default", "oracle")}
+    lines = [
+        "| overlap with the true box | test items | default's errors | errors with the true box |",
+        "|---|---|---|---|",
+    ]
+    for low, high in itertools.pairwise(OVERLAPS):
+        among = (iou >= low) & (iou < high)
+        shares = [among.double().mean(), *((wrong[name] & among).double().mean() for name in ("default", "oracle"))]
+        cells = [f"{100 * share.item():.2f} %" for share in shares]
+        lines.append(f"| {low:g} to {min(high, 1):g} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _wrong(record: Record, task: Task) -> torch.Tensor:
+    """Which test items were answered wrongly, bool (n,)."""
+    assert record.probabilities is not None
+    return torch.from_numpy(record.probabilities).argmax(-1) != task.test.labels
+
+
 def main() -> None:
     """Run what is missing and write the tables."""
     parser = argparse.ArgumentParser(description="Does the crop find the object?")
@@ -167,8 +193,9 @@ def main() -> None:
             plan = plan_for(canvas, scale)
             folder = arguments.out / f"{canvas}-{'one' if scale == '1' else 'range'}"
             study = run_study(prepare(plan), folder, arguments.jobs, lambda p, f=folder: print(f.name, p.done, p.total))
-            tables.append(table(canvas, scale, rows(study, build_task(plan.data))))
-            print(tables[-1], flush=True)
+            task = build_task(plan.data)
+            tables += [table(canvas, scale, rows(study, task)), where_errors_are(study, task)]
+            print("\n\n".join(tables[-2:]), flush=True)
     environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
     settings = f"{TRAIN_SIZE:,} digits, {EPOCHS} epochs of fresh canvases, {SEEDS} seeds, crops of {CROP} px"
     (arguments.out / "finding.md").write_text("\n\n".join([*tables, f"{settings}. {environment}."]) + "\n")
