@@ -267,7 +267,7 @@ def cascade() -> None:
     task = digits(96, 12)
     torch.manual_seed(SEED)
     zooms = [cw.Zoom((0.5, 0.5, 0.6, 0.6)), cw.Zoom((0.5, 0.5, 0.5, 0.5))]
-    localizers = [cw.HeatmapLocalizer(1, zoom.parameters_needed) for zoom in zooms]
+    localizers = [cw.HeatmapLocalizer(1, zoom.parameters_needed, peak=zoom is zooms[0]) for zoom in zooms]
     cropper = cw.Cascade(localizers, zooms, (CROP, CROP), look_size=(48, 48))
     train(cropper, task, 4, 2000, steady(0.29))
     images, boxes, crops, _ = cropped(cropper, task, 3)

@@ -96,6 +96,8 @@ def test_the_peak_is_for_use_and_the_mean_for_training() -> None:
     trained, used = localizer.train()(look)[0, :2], localizer.eval()(look)[0, :2]
     assert trained.abs().max() < 0.1
     torch.testing.assert_close(used, torch.full((2,), (2 * 11 + 1) / 16 - 1), atol=0.01, rtol=0)
+    localizer.peak = False
+    torch.testing.assert_close(localizer(look)[0, :2], trained)
 
 
 def test_the_spread_of_an_even_heatmap() -> None:

@@ -85,8 +85,8 @@ class HeatmapLocalizer(nn.Module):
     The heatmap's spatial soft-argmax (Levine et al. 2016, section 5.1; Nibali et al. 2018) gives the shift; the
     features under the heatmap give the other parameters through a head that starts at zero. Convolutions see every
     place alike, so what is learned about an object in one place holds in all others, which a regression from
-    flattened features has to learn place by place. In use (`eval`), only the surroundings of the highest peak count:
-    of two candidates one is taken, while the mean of both would lie on neither.
+    flattened features has to learn place by place. In use (`eval`), only the surroundings of the highest peak count
+    unless told otherwise: of two candidates one is taken, while the mean of both would lie on neither.
 
     The heatmap starts as the features' activity: training begins by looking where there is something to see. From
     an even heatmap, which looks at the middle of every input alike, trainings on canvases of 128 pixels often never
@@ -105,6 +105,8 @@ class HeatmapLocalizer(nn.Module):
             which see 17 pixels of the look; or any module, such as the first layers of the classifier, or nn.Identity
             if the look is features already.
         detach: keep the localizer's gradient out of the features, so that only the classifier shapes them.
+        peak: in use, follow the highest peak alone. Choose False where one object fills the look, as in the later
+            steps of a `Cascade`: its heatmap lies over the whole object, and no peak of it is the object's middle.
 
     Raises:
         CropworthError: fewer outputs than a shift and, for the spread, a scale.
@@ -121,6 +123,7 @@ class HeatmapLocalizer(nn.Module):
         scale: Literal["head", "spread"] = "head",
         features: nn.Module | None = None,
         detach: bool = False,
+        peak: bool = True,
     ) -> None:
         super().__init__()
         if outputs < (3 if scale == "spread" else 2):
@@ -142,7 +145,7 @@ class HeatmapLocalizer(nn.Module):
                 nn.ReLU(),
             )
         self.features = features
-        self.outputs, self.crops, self.scale, self.detach = outputs, crops, scale, detach
+        self.outputs, self.crops, self.scale, self.detach, self.peak = outputs, crops, scale, detach, peak
         self.heatmap = nn.Conv2d(width, crops, 1, bias=False)
         nn.init.constant_(self.heatmap.weight, ACTIVITY / width)
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(sharpness)))
@@ -166,7 +169,7 @@ class HeatmapLocalizer(nn.Module):
         """The heatmap: features (B, width, h', w') -> (B, K, h', w'), which sums to 1 over the places."""
         logits: Tensor = self.log_sharpness.exp() * self.heatmap(features)
         weights = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
-        return weights if self.training else around_peak(weights)
+        return around_peak(weights) if self.peak and not self.training else weights
 
 
 def around_peak(weights: Tensor) -> Tensor:

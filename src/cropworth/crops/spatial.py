@@ -127,7 +127,8 @@ class Cascade(Cropper):
 
     Args:
         localizers: one for each step; the same module may stand several times, which makes the cascade recurrent.
-            Each is look (B, C, *look_size) -> raw parameters.
+            Each is look (B, C, *look_size) -> raw parameters. Of a `HeatmapLocalizer`, take ``peak=False`` after the
+            first step.
         transforms: one for each step. The first starts where the crop shall start; the others best at the whole of
             what they are shown, the default of every transform. Only the last may be a spline.
         size: (h, w) of the crop in pixels.

@@ -216,7 +216,10 @@ def _cropper(variant: Crop, channels: int) -> Cropper:
     scale = variant.start_scale
     transforms = [_transform(variant.transform, (0.5, 0.5, scale, scale))]
     transforms += [_transform(variant.transform, None) for _ in range(variant.steps - 1)]
-    localizers = [_localizer(variant.localizer, channels, look, t.parameters_needed) for t in transforms]
+    localizers = [
+        _localizer(variant.localizer, channels, look, transform.parameters_needed, first=transform is transforms[0])
+        for transform in transforms
+    ]
     if variant.steps > 1:
         return Cascade(localizers, transforms, size, look_size=look, antialias=variant.antialias)
     return SpatialTransformer(localizers[0], transforms[0], size, look_size=look, antialias=variant.antialias)
@@ -229,8 +232,10 @@ def _transform(name: str, start: tuple[float, ...] | None) -> Transform:
     return cast("Callable[[Any], Transform]", bounded[name])(start)
 
 
-def _localizer(name: str, channels: int, look: Size, outputs: int) -> nn.Module:
-    return HeatmapLocalizer(channels, outputs) if name == "heatmap" else RegressionLocalizer(channels, look, outputs)
+def _localizer(name: str, channels: int, look: Size, outputs: int, first: bool) -> nn.Module:
+    if name == "heatmap":
+        return HeatmapLocalizer(channels, outputs, peak=first)
+    return RegressionLocalizer(channels, look, outputs)
 
 
 def _narrowed(plan: Plan, variant: Matched, task: Task, folder: Path | None) -> Backbone:
