@@ -62,30 +62,33 @@ def _antialiased(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: s
     is the plain weighted mean of pixels, as in torch's antialiased resize. Elsewhere a tap is read bilinearly.
     """
     grid = _grid(size, poses)  # (N, d)
-    pixels = poses.new_tensor(input.shape[:1:-1]) / 2  # pixels in a normalised unit, x first: (d,)
-    points = (map_points(poses, grid) + 1) * pixels - 0.5  # (B, K, N, d): 0 is the first pixel's centre
-    centre, points = points, points.unsqueeze(-2)  # (B, K, N, taps, d), with more taps after each axis
-    weights = torch.ones_like(points[..., 0])  # (B, K, N, taps)
+    pixels = poses.new_tensor(input.shape[:1:-1]).unsqueeze(-1) / 2  # pixels in a normalised unit, x first: (d, 1)
+    # The N places run along the last dimension, since arithmetic over a last dimension of d is many times slower.
+    centre = map_points(poses, grid).transpose(-1, -2)  # (B, K, d, N)
+    points = centre.unsqueeze(-2)  # (B, K, d, taps, N), with more taps after each axis
+    weights = torch.ones_like(points[:, :, 0])  # (B, K, taps, N)
     sites = grid[:1] if kind_of(poses) == "affine" else grid  # where the scale is taken: an affine pose has but one
     for axis, count in enumerate(size[::-1]):
         half = torch.zeros_like(grid[0])
         half[axis] = 1 / count
-        across = (map_points(poses, sites + half) - map_points(poses, sites - half)) * pixels  # one pixel of the crop
-        length = across.norm(dim=-1, keepdim=True)  # (B, K, N or 1, 1), in pixels of the input
+        across = map_points(poses, sites + half) - map_points(poses, sites - half)  # one pixel of the crop
+        across = across.transpose(-1, -2) * pixels  # (B, K, d, N or 1), in pixels of the input
+        length = across.norm(dim=-2, keepdim=True)
         direction = across / length.clamp(min=torch.finfo(length.dtype).tiny)
         most = max(1.0, LARGEST_SCALE * max(input.shape[2:]) / count)
         width = length.clamp(1.0, most)
-        phase = (centre * direction).sum(-1, keepdim=True)
         known = not torch.compiler.is_compiling() and len(width) > 0
         reach = math.ceil(width.max().item() if known else most)
-        steps = torch.arange(1 - reach, reach + 1, dtype=poses.dtype, device=poses.device)
-        places = steps - (phase - phase.detach().floor())  # (B, K, N, taps), in pixels from the centre
+        steps = torch.arange(1 - reach, reach + 1, dtype=poses.dtype, device=poses.device).unsqueeze(-1)
+        # How far along the direction the centre is, in pixels from the first pixel's centre: (B, K, 1, N).
+        phase = (((centre + 1) * pixels - 0.5) * direction).sum(-2, keepdim=True)
+        places = steps - (phase - phase.detach().floor())  # (B, K, taps, N), in pixels from the centre
         heights = (1 - places.abs() / width).clamp(min=0)
-        heights = heights / heights.sum(-1, keepdim=True)
-        points = (points.unsqueeze(-2) + (places.unsqueeze(-1) * direction.unsqueeze(-2)).unsqueeze(-3)).flatten(-3, -2)
-        weights = (weights.unsqueeze(-1) * heights.unsqueeze(-2)).flatten(-2)
-    taps = weights.shape[-1]
-    wide = (*size[:-1], size[-1] * taps)
-    read = _read(input, ((points + 0.5) / pixels - 1).flatten(2, 3), wide, "bilinear", padding)
-    read = read * weights.reshape(*weights.shape[:2], 1, *wide)
-    return read.reshape(*read.shape[:-1], size[-1], taps).sum(-1)
+        heights = heights / heights.sum(-2, keepdim=True)
+        moves = places.unsqueeze(2) * (direction / pixels).unsqueeze(-2)  # (B, K, d, taps, N)
+        points = (points.unsqueeze(-2) + moves.unsqueeze(-3)).flatten(-3, -2)
+        weights = (weights.unsqueeze(-2) * heights.unsqueeze(-3)).flatten(-3, -2)
+    taps = weights.shape[2]
+    read = _read(input, points.permute(0, 1, 3, 4, 2).flatten(2, 3), (taps * size[0], *size[1:]), "bilinear", padding)
+    read = read.reshape(*read.shape[:3], taps, *size)
+    return (read * weights.reshape(*weights.shape[:2], 1, taps, *size)).sum(3)
