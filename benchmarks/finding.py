@@ -31,7 +31,7 @@ CANVASES = {64: 6, 96: 12, 128: 24}  # side in pixels: pieces of clutter
 SCALES = {"1": (1.0, 1.0), "0.7 to 1.4": (0.7, 1.4)}
 DIGIT, CROP = 28, 32  # side of a digit at scale 1, and of every crop, in pixels
 SEEDS, TRAIN_SIZE, EPOCHS = 5, 2000, 12
-EXCHANGED = (96, "0.7 to 1.4")  # the canvas on which the default's parts are exchanged
+EXCHANGED = (64, "0.7 to 1.4")  # the canvas on which the default's parts are exchanged
 
 # A seed converged if its crops overlap the true box (IoU) by more than a half on nine of ten test items.
 CONVERGED_IOU, CONVERGED_SHARE = 0.5, 0.9
