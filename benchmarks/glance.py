@@ -5,7 +5,7 @@ threshold is chosen on validation, accuracy and time are measured on the test it
 
     python benchmarks/glance.py --out glance
 
-It writes ``glance/glance.md``; the committed copy is docs/results/glance.md.
+It writes ``glance/glance.md``; its results are not committed yet.
 """
 
 from __future__ import annotations
