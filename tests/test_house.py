@@ -126,6 +126,7 @@ def test_public_names() -> None:
         "localisation_iou",
         "map_boxes",
         "map_points",
+        "marginal_loss",
         "on_each",
         "out_of_frame",
         "overlap",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cropworth.crops.penalties import out_of_frame, overlap, scale_prior, temporal_smoothness
     from cropworth.crops.sampling import sample
     from cropworth.crops.spatial import AttentionPool, Cascade, Cropper, MultiCrop, SpatialTransformer, on_each
-    from cropworth.crops.training import auxiliary_crops, consistency, parameter_groups, set_reach
+    from cropworth.crops.training import auxiliary_crops, consistency, marginal_loss, parameter_groups, set_reach
     from cropworth.crops.transforms import (
         Affine,
         Projective,
@@ -70,6 +70,7 @@ _HOME = {
     "localisation_iou": "crops.health",
     "map_boxes": "crops.geometry",
     "map_points": "crops.geometry",
+    "marginal_loss": "crops.training",
     "on_each": "crops.spatial",
     "out_of_frame": "crops.penalties",
     "overlap": "crops.penalties",
@@ -114,6 +115,7 @@ __all__ = [
     "localisation_iou",
     "map_boxes",
     "map_points",
+    "marginal_loss",
     "on_each",
     "out_of_frame",
     "overlap",

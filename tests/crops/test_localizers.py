@@ -100,6 +100,62 @@ def test_the_peak_is_for_use_and_the_mean_for_training() -> None:
     torch.testing.assert_close(localizer(look)[0, :2], trained)
 
 
+def two_places(sharpness: float = 2.0) -> tuple[HeatmapLocalizer, torch.Tensor]:
+    """A localizer whose heatmap is the look itself, and a look with a higher and a lower bright place."""
+    localizer = HeatmapLocalizer(1, 3, features=nn.Identity(), width=1, sharpness=sharpness)
+    nn.init.constant_(localizer.heatmap.weight, 1.0)
+    look = torch.zeros(1, 1, 16, 16)
+    look[..., 4, 4], look[..., 11, 11] = 6.0, 5.0
+    return localizer, look
+
+
+def test_candidates_are_the_peaks_and_their_weights() -> None:
+    localizer, look = two_places()
+    raw, log_weights = localizer.candidates(look, 2)
+    places = torch.tensor([[4.0, 4.0], [11.0, 11.0]])  # of pixels: centres at (2 i + 1) / 16 - 1
+    torch.testing.assert_close(raw[0, :, :2], (2 * places + 1) / 16 - 1, atol=0.01, rtol=0)
+    weights = (2.0 * look).flatten().softmax(0).view(16, 16)
+    expected = torch.stack([weights[2:7, 2:7].sum(), weights[9:14, 9:14].sum()])
+    torch.testing.assert_close(log_weights[0].exp(), expected / expected.sum())
+
+
+def test_the_first_candidate_is_the_crop_in_use() -> None:
+    localizer, look = two_places()
+    torch.manual_seed(0)
+    looks = look + torch.rand(5, 1, 16, 16)
+    torch.testing.assert_close(localizer.candidates(looks, 3)[0][:, 0], localizer.eval()(looks))
+
+
+def test_a_candidate_of_hardly_any_weight_keeps_place_and_gradient() -> None:
+    localizer, look = two_places(sharpness=200.0)  # the lower peak weighs e^-200
+    look.requires_grad_()
+    raw, log_weights = localizer.candidates(look, 2)
+    assert log_weights[0, 1].item() == pytest.approx(-200, rel=1e-3)
+    torch.testing.assert_close(raw[0, 1, :2], torch.full((2,), (2 * 11 + 1) / 16 - 1))
+    log_weights[0, 1].backward()
+    assert look.grad is not None
+    assert look.grad[0, 0, 11, 11] > 100
+
+
+def test_gradcheck_of_the_candidates() -> None:
+    torch.manual_seed(0)
+    localizer = HeatmapLocalizer(1, 3, width=3, features=nn.Conv2d(1, 3, 3), sharpness=3.0).double()
+    look = torch.rand(2, 1, 12, 12, dtype=torch.float64, requires_grad=True)
+    parameters = tuple(localizer.parameters())
+    assert torch.autograd.gradcheck(lambda look, *_: localizer.candidates(look, 2), (look, *parameters))
+
+
+def test_no_candidates_of_no_looks() -> None:
+    raw, log_weights = HeatmapLocalizer(1, 3).candidates(torch.zeros(0, 1, 32, 32), 2)
+    assert (raw.shape, log_weights.shape) == ((0, 2, 3), (0, 2))
+
+
+@pytest.mark.parametrize(("crops", "side", "count"), [(2, 32, 2), (1, 32, 0), (1, 10, 2)])
+def test_candidates_that_there_cannot_be(crops: int, side: int, count: int) -> None:
+    with pytest.raises(CropworthError, match=f"{count} candidates of {crops} heatmaps"):
+        HeatmapLocalizer(1, 3, crops=crops).candidates(torch.zeros(1, 1, side, side), count)
+
+
 def test_the_spread_of_an_even_heatmap() -> None:
     weights = torch.full((1, 64, 64), 1 / 64**2)
     assert spread(weights, torch.zeros(1, 2)).item() == pytest.approx(EVEN_SPREAD, rel=1e-3)

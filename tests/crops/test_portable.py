@@ -113,6 +113,22 @@ def test_one_graph_for_every_size_with_its_backward(name: str) -> None:
     assert_same_graph(made(name).eval(), "aot_eager")
 
 
+def test_candidates_in_one_graph_with_their_backward() -> None:
+    module = made("zoom")
+    assert isinstance(module, SpatialTransformer)
+
+    def located(images: Tensor) -> Tensor:
+        poses, log_weights = module.candidates(images, 2)
+        return poses.sum((1, 2, 3)) + log_weights[:, 1]
+
+    compiled = torch.compile(located, fullgraph=True, dynamic=True, backend="aot_eager")
+    module.eval()
+    for shape in [(2, 1, 40, 50), (3, 1, 64, 33)]:
+        images = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+        found, expected = (gradients(module, call, images) for call in (compiled, located))
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_compiled_kernels_for_every_size_with_their_backward() -> None:
     assert_same_graph(made("affine").eval(), "inductor")

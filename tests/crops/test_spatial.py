@@ -175,6 +175,23 @@ def test_networks_on_each_crop_and_attention() -> None:
     torch.testing.assert_close(pool(features), features[range(2), heaviest], atol=0.3, rtol=0)
 
 
+def test_candidates_are_poses_of_the_transform() -> None:
+    torch.manual_seed(0)
+    module, images = transformer("heatmap"), torch.rand(3, 1, 40, 50)
+    nn.init.normal_(module.localizer.head.weight)
+    raw, log_weights = module.localizer.candidates(module.look(images), 2)
+    poses, found = module.candidates(images, 2)
+    torch.testing.assert_close(poses, torch.stack([module.transform(raw[:, k]) for k in range(2)], dim=1))
+    torch.testing.assert_close(found, log_weights)
+    crops = module.read(images, poses)  # (B, K, C, h, w)
+    torch.testing.assert_close(crops[:, 1], sample(images, poses[:, 1], (10, 12)))
+    assert module.candidates(images[:0], 2)[0].shape == (0, 2, 2, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert {found.dtype for found in module.candidates(images, 2)} == {torch.float32}
+    with pytest.raises(CropworthError, match="a RegressionLocalizer"):
+        transformer("regression").candidates(images, 2)
+
+
 @pytest.mark.parametrize("wrong", [2, 4])
 def test_a_localizer_with_the_wrong_number_of_parameters(wrong: int) -> None:
     class Wrong(nn.Module):

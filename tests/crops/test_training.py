@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from cropworth import HeatmapLocalizer, MultiCrop, SpatialTransformer, Zoom, theta_to_boxes
-from cropworth.crops.training import auxiliary_crops, consistency, parameter_groups, set_reach
+from cropworth.crops.training import auxiliary_crops, consistency, marginal_loss, parameter_groups, set_reach
 from cropworth.errors import CropworthError
 from cropworth.models.small import SmallConvNet
 
@@ -51,6 +51,32 @@ def test_reach_is_set_everywhere() -> None:
     model = nn.Sequential(Model(False).crop, Model(True).crop)
     set_reach(model, 5.0)
     assert [m.sampling["reach"] for m in model] == [5.0, 5.0]
+
+
+def test_the_marginal_loss_is_the_mixtures_cross_entropy() -> None:
+    torch.manual_seed(0)
+    logits, weights, labels = torch.randn(6, 3, 4).double(), torch.rand(6, 3).double().softmax(1), torch.arange(6) % 4
+    mixed = (weights.unsqueeze(-1) * logits.softmax(-1)).sum(1)
+    expected = nn.functional.nll_loss(mixed.log(), labels)
+    torch.testing.assert_close(marginal_loss(logits, weights.log(), labels), expected)
+    one = marginal_loss(logits[:, :1], torch.zeros(6, 1).double(), labels)
+    torch.testing.assert_close(one, nn.functional.cross_entropy(logits[:, 0], labels))
+
+
+def test_the_marginal_loss_moves_weight_to_where_the_label_is_read() -> None:
+    logits = torch.tensor([[[0.0, 5.0], [5.0, 0.0]]])
+    scores = torch.tensor([[4.0, -4.0]], requires_grad=True)  # the second place weighs 0.03 %
+    marginal_loss(logits, scores.log_softmax(1), torch.tensor([0])).backward()
+    assert scores.grad is not None
+    torch.testing.assert_close(scores.grad[0, 0], -scores.grad[0, 1])
+    # Posterior minus prior of the second place: p(label) is 148 times the first's.
+    assert -scores.grad[0, 1].item() == pytest.approx(0.0475 - 0.0003, abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (2, 3, 4), (3, 2, 4)])
+def test_the_marginal_loss_of_sizes_that_do_not_match(shape: tuple[int, ...]) -> None:
+    with pytest.raises(CropworthError, match="logits"):
+        marginal_loss(torch.zeros(shape), torch.zeros(2, 2), torch.zeros(2, dtype=torch.int64))
 
 
 class BrightnessLocalizer(nn.Module):

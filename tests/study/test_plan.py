@@ -47,6 +47,15 @@ def test_only_what_decides_a_record_repeats_a_trial(change: Change, repeats: boo
     assert before.isdisjoint(after) if repeats else before <= after
 
 
+@pytest.mark.parametrize("change", [{"localizer": "regression"}, {"steps": 2}])
+def test_several_candidates_need_one_heatmap(change: dict[str, Any]) -> None:
+    def several(values: dict[str, Any]) -> None:
+        values["variants"]["crop"] |= {"localizer": "heatmap", "candidates": 2, **change}
+
+    with pytest.raises(CropworthError, match="localizer must be heatmap, steps 1"):
+        plan(several)
+
+
 def test_a_changed_target_repeats_the_matched_control() -> None:
     def matched(size: int) -> str:
         def change(values: dict[str, Any]) -> None:

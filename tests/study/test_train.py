@@ -6,6 +6,8 @@ import torch
 
 from cropworth.config import parse
 from cropworth.crops.geometry import theta_to_boxes
+from cropworth.crops.penalties import scale_prior
+from cropworth.crops.sampling import sample
 from cropworth.data.build import build_task
 from cropworth.data.config import DigitsCluttered
 from cropworth.data.task import Split, Task
@@ -85,6 +87,23 @@ def test_what_a_record_holds(plan: Plan, task: Task) -> None:
     assert len(record.curve) == 2
     assert record.training_wall_s >= sum(e.wall_s for e in record.curve) * 0.99 > 0
     assert record.flops_per_item == item_flops(build_variant(plan, "crop", task, 0), task)
+
+
+def test_candidates_are_weighed_by_the_classifier(plan: Plan, task: Task) -> None:
+    several = plan.model_dump()
+    several["variants"]["crop"] |= {"candidates": 2, "scale_prior": 0.5, "start_scale": 0.4}
+    model = build_variant(Plan.model_validate(several), "crop", task, seed=0).eval()
+    items = task.validation.take(slice(0, 6))
+    images = items.images.float() / 255
+    assert model.crop is not None
+    poses, log_weights = model.crop.cropper.candidates(images, 2)
+    where = model.crop.cropper.locate(images)
+    each = [model.backbone(sample(images, poses[:, k], (12, 12))).softmax(-1) for k in range(2)]
+    mixed = sum(w.unsqueeze(-1) * p for w, p in zip(log_weights.exp().unbind(1), each, strict=True))
+    expected = torch.nn.functional.nll_loss(mixed.log(), items.labels) + 0.5 * scale_prior(where, 0.4)
+    torch.testing.assert_close(model.loss(images, None, items.labels), expected)
+    record, _ = run_trial(Plan.model_validate(several), "crop", 16, 0, task, threads=1)
+    assert record.status == "ok"
 
 
 def test_it_learns(plan: Plan, task: Task) -> None:

@@ -153,41 +153,84 @@ class HeatmapLocalizer(nn.Module):
 
     def forward(self, look: Tensor) -> Tensor:
         """Look (B, C, h, w) -> raw (B, K * P)."""
+        features, logits = self._heatmap(look)
+        weights = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
+        if self.peak and not self.training:
+            weights = around_peak(weights)
+        return self._raw(features, weights).flatten(1)
+
+    def candidates(self, look: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The highest peaks of the heatmap, each as if it were the only one; see `marginal_loss`.
+
+        Args:
+            look: (B, C, h, w).
+            count: K, how many.
+
+        Returns:
+            Raw parameters (B, K, P), and the logarithm of each peak's weight (B, K); the weights of an item sum to 1.
+
+        Raises:
+            CropworthError: there are several heatmaps, or not enough places for so many peaks.
+        """
+        features, logits = self._heatmap(look)
+        (height, width), window = logits.shape[-2:], (2 * PEAK + 1) ** 2
+        if self.crops != 1 or count < 1 or height * width <= window * (count - 1):
+            raise CropworthError(
+                f"{count} candidates of {self.crops} heatmaps of {height} x {width}",
+                f"at least one, of a single heatmap, with more than {window} places for each further one",
+                "Ask for fewer, or enlarge the look.",
+            )
+        left = logits.to(torch.promote_types(logits.dtype, torch.float32))  # without the peaks found so far
+        peaks, mass = [], []
+        for _ in range(count):
+            near = near_peak(torch.softmax(left.detach().flatten(2), dim=-1).view_as(left))
+            inside = left.masked_fill(~near, -math.inf).flatten(2)
+            peaks.append(torch.softmax(inside, dim=-1).view_as(left))
+            mass.append(torch.logsumexp(inside, dim=-1))
+            left = left.masked_fill(near, -math.inf)
+        return self._raw(features, torch.cat(peaks, dim=1)), torch.log_softmax(torch.cat(mass, dim=1), dim=-1)
+
+    def _heatmap(self, look: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, width, h', w') and logits (B, K, h', w')."""
         features = self.features(look)
         if self.detach:
             features = features.detach()
-        weights = self.weights(features)  # (B, K, h', w')
+        return features, self.log_sharpness.exp() * self.heatmap(features)
+
+    def _raw(self, features: Tensor, weights: Tensor) -> Tensor:
+        """Raw parameters (B, K, P) under heatmaps (B, K, h', w') that sum to 1."""
         centre = centre_of_mass(weights)  # (B, K, 2)
         attended = weights.flatten(2) @ features.flatten(2).transpose(1, 2)  # (B, K, width)
         rest = self.head(attended)  # (B, K, P - 2)
         if self.scale == "spread":
             narrowing = (spread(weights, centre) / EVEN_SPREAD).log().unsqueeze(-1)
             rest = torch.cat([rest[..., :1] + narrowing, rest[..., 1:]], dim=-1)
-        return torch.cat([centre, rest], dim=-1).flatten(1)
-
-    def weights(self, features: Tensor) -> Tensor:
-        """The heatmap: features (B, width, h', w') -> (B, K, h', w'), which sums to 1 over the places."""
-        logits: Tensor = self.log_sharpness.exp() * self.heatmap(features)
-        weights = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
-        return around_peak(weights) if self.peak and not self.training else weights
+        return torch.cat([centre, rest], dim=-1)
 
 
 def around_peak(weights: Tensor) -> Tensor:
-    """Heatmaps (B, K, h, w) that sum to 1, cut down to the 5 x 5 places with the most weight, and made to sum to 1.
+    """Heatmaps (B, K, h, w) that sum to 1, cut down to the surroundings of their peak, and made to sum to 1.
 
-    A heatmap of which no such window holds a quarter, or twice what an even one does, has no peak and stays as it is.
+    A heatmap of whose weight the peak does not hold a quarter, or twice its share of the places, has no peak and stays
+    as it is.
     """
+    near = near_peak(weights)
     height, width = weights.shape[-2:]
-    window = (2 * PEAK + 1) ** 2
-    mass = F.avg_pool2d(weights, 2 * PEAK + 1, stride=1, padding=PEAK) * window  # with zeros around
-    least = max(LEAST_PEAK, 2 * window / (height * width))
-    most, place = mass.flatten(2).max(-1, keepdim=True)  # (B, K, 1) each
-    row, column = torch.arange(height, device=weights.device), torch.arange(width, device=weights.device)
-    near_row = (row - place // width).abs() <= PEAK  # (B, K, h)
-    near_column = (column - place % width).abs() <= PEAK  # (B, K, w)
-    near = (near_row.unsqueeze(-1) & near_column.unsqueeze(-2)) | (most < least).unsqueeze(-1)
-    kept = weights * near
+    least = max(LEAST_PEAK, 2 * (2 * PEAK + 1) ** 2 / (height * width))
+    holds = (weights * near).sum((-2, -1), keepdim=True) >= least
+    kept = weights * (near | ~holds)
     return kept / kept.sum((-2, -1), keepdim=True)
+
+
+def near_peak(weights: Tensor) -> Tensor:
+    """Whether a place of a heatmap (..., h, w) is one of the 5 x 5 that together weigh most, bool (..., h, w)."""
+    height, width = weights.shape[-2:]
+    mass = F.avg_pool2d(weights, 2 * PEAK + 1, stride=1, padding=PEAK)  # with zeros around
+    place = mass.flatten(-2).argmax(-1, keepdim=True)  # (..., 1)
+    row, column = torch.arange(height, device=weights.device), torch.arange(width, device=weights.device)
+    near_row = (row - place // width).abs() <= PEAK  # (..., h)
+    near_column = (column - place % width).abs() <= PEAK  # (..., w)
+    return near_row.unsqueeze(-1) & near_column.unsqueeze(-2)
 
 
 def centre_of_mass(weights: Tensor) -> Tensor:

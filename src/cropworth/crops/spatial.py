@@ -118,6 +118,28 @@ class SpatialTransformer(Cropper):
         """See `Cropper`: a pose (B, rows, columns)."""
         return placed(self.transform, self.localizer(self.look(images)))
 
+    def candidates(self, images: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The places between which a `HeatmapLocalizer` wavers, to be trained on by `marginal_loss`.
+
+        Args:
+            images: (B, C, H, W).
+            count: K, how many.
+
+        Returns:
+            Poses (B, K, rows, columns), and the logarithm of each one's weight (B, K), the most likely first.
+
+        Raises:
+            CropworthError: the localizer has no candidates, or not so many.
+        """
+        find = getattr(self.localizer, "candidates", None)
+        if find is None:
+            raise CropworthError(
+                f"a {type(self.localizer).__name__}", "a localizer with candidates", "Use a HeatmapLocalizer."
+            )
+        raw, log_weights = find(self.look(images), count)
+        pose = placed(self.transform, raw.flatten(0, 1))
+        return pose.view(*raw.shape[:2], *pose.shape[1:]), log_weights
+
 
 class Cascade(Cropper):
     """A crop found coarse to fine: each step looks into the crop of the step before, and moves it.

@@ -87,6 +87,36 @@ def set_reach(model: nn.Module, reach: float) -> None:
             module.sampling["reach"] = reach
 
 
+def marginal_loss(logits: Tensor, log_weights: Tensor, labels: Tensor) -> Tensor:
+    """The cross-entropy of a crop that may lie in one of K places: -log sum_k weight_k p_k(label), the mean over items.
+
+    Take the places from `SpatialTransformer.candidates`. Where the label is read better in a place that weighs less,
+    the gradient moves weight there. Through the heatmap's centre of mass alone, a place of hardly any weight has hardly
+    any gradient, so that a localizer does not learn from the objects that it misses (Ba et al. 2015, multiple object
+    recognition with visual attention, section 3: the sum over places, here exact for the likeliest ones).
+
+    Args:
+        logits: (B, K, classes), the classifier's for the crop in each place.
+        log_weights: (B, K), the logarithms of weights that sum to 1.
+        labels: (B,).
+
+    Returns:
+        A scalar.
+
+    Raises:
+        CropworthError: the sizes do not match.
+    """
+    if logits.ndim != 3 or logits.shape[:2] != log_weights.shape or logits.shape[:1] != labels.shape:
+        raise CropworthError(
+            f"logits {tuple(logits.shape)}, log_weights {tuple(log_weights.shape)} and labels {tuple(labels.shape)}",
+            "(B, K, classes), (B, K) and (B,)",
+            "Run the classifier on every candidate, by on_each.",
+        )
+    chosen = labels.view(-1, 1, 1).expand(-1, logits.shape[1], 1)
+    of_label = logits.log_softmax(-1).gather(-1, chosen).squeeze(-1)  # (B, K)
+    return -torch.logsumexp(log_weights + of_label, dim=-1).mean()
+
+
 def consistency(cropper: Cropper, images: Tensor, pose: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """How much the crop fails to follow a known change of the picture: a penalty that needs no boxes.
 

@@ -84,6 +84,8 @@ class Crop(Config):
     """Side of the crop at the start, as a fraction of the input; not for `unbounded-affine`."""
     steps: Annotated[int, Field(ge=1, le=8)] = 1
     """Looks, each into the crop of the one before; more than 1 is a cascade."""
+    candidates: Annotated[int, Field(ge=1, le=8)] = 1
+    """Places between which training lets the classifier decide; more than 1 needs a heatmap and a single step."""
     localizer_lr: float = Field(default=1.0, gt=0)
     """Learning rate of the localizer, as a multiple of the backbone's."""
     antialias: bool = False
@@ -96,9 +98,11 @@ class Crop(Config):
     """Weight of the penalty on a scale other than `start_scale`."""
 
     @model_validator(mode="after")
-    def _start(self) -> Self:
+    def _together(self) -> Self:
         if self.transform == "unbounded-affine" and self.start_scale != 1.0:
             raise ValueError("unbounded-affine starts at the whole input; start_scale belongs to the others")
+        if self.candidates > 1 and (self.localizer != "heatmap" or self.steps > 1):
+            raise ValueError("several candidates are the peaks of one heatmap: localizer must be heatmap, steps 1")
         return self
 
 

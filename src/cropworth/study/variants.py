@@ -15,8 +15,8 @@ from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
 from cropworth.crops.penalties import scale_prior
 from cropworth.crops.sampling import sample
-from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer, shrink
-from cropworth.crops.training import consistency
+from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer, on_each, shrink
+from cropworth.crops.training import consistency, marginal_loss
 from cropworth.crops.transforms import Affine, Similarity, Transform, UnboundedAffine, Zoom
 from cropworth.data.task import Task
 from cropworth.errors import CropworthError
@@ -52,6 +52,11 @@ class Classifier(nn.Module):
 
     def loss(self, images: Tensor, boxes: Tensor | None, labels: Tensor) -> Tensor:
         """What training minimises: the mean cross-entropy, and the crop's penalties."""
+        if isinstance(self.crop, LearnedCrop) and self.crop.settings.candidates > 1:
+            crops, log_weights = self.crop.candidates(images)
+            loss = marginal_loss(on_each(self.backbone, crops), log_weights, labels)
+            # The penalties judge the pose in the middle of all candidates, so that they pull these together.
+            return loss + self.crop.penalty(images, self.crop.cropper.locate(images))
         seen, theta = self.view(images, boxes)
         loss = F.cross_entropy(self.backbone(seen), labels)
         return loss if self.crop is None or theta is None else loss + self.crop.penalty(images, theta)
@@ -94,6 +99,12 @@ class LearnedCrop(LocatedCrop):
     def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """See `LocatedCrop`."""
         return self.cropper.crop(images)
+
+    def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, C, H, W) -> crops of K candidates (B, K, C, h, w) and the logarithms of their weights (B, K)."""
+        assert isinstance(self.cropper, SpatialTransformer)
+        theta, log_weights = self.cropper.candidates(images, self.settings.candidates)
+        return self.cropper.read(images, theta), log_weights
 
 
 class SmallCopy(LocatedCrop):
