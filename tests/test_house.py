@@ -123,6 +123,7 @@ def test_public_names() -> None:
         "consistency",
         "crop_health",
         "invert",
+        "jitter",
         "localisation_iou",
         "map_boxes",
         "map_points",

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from cropworth.crops.penalties import out_of_frame, overlap, scale_prior, temporal_smoothness
     from cropworth.crops.sampling import sample
     from cropworth.crops.spatial import AttentionPool, Cascade, Cropper, MultiCrop, SpatialTransformer, on_each
-    from cropworth.crops.training import auxiliary_crops, consistency, marginal_loss, parameter_groups, set_reach
+    from cropworth.crops.training import (
+        auxiliary_crops,
+        consistency,
+        jitter,
+        marginal_loss,
+        parameter_groups,
+        set_reach,
+    )
     from cropworth.crops.transforms import (
         Affine,
         Projective,
@@ -67,6 +74,7 @@ _HOME = {
     "consistency": "crops.training",
     "crop_health": "crops.health",
     "invert": "crops.geometry",
+    "jitter": "crops.training",
     "localisation_iou": "crops.health",
     "map_boxes": "crops.geometry",
     "map_points": "crops.geometry",
@@ -112,6 +120,7 @@ __all__ = [
     "consistency",
     "crop_health",
     "invert",
+    "jitter",
     "localisation_iou",
     "map_boxes",
     "map_points",

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from cropworth import HeatmapLocalizer, MultiCrop, SpatialTransformer, Zoom, theta_to_boxes
-from cropworth.crops.training import auxiliary_crops, consistency, marginal_loss, parameter_groups, set_reach
+from cropworth import HeatmapLocalizer, MultiCrop, SpatialTransformer, Zoom, boxes_to_theta, theta_to_boxes
+from cropworth.crops.training import auxiliary_crops, consistency, jitter, marginal_loss, parameter_groups, set_reach
 from cropworth.errors import CropworthError
 from cropworth.models.small import SmallConvNet
 
@@ -51,6 +51,33 @@ def test_reach_is_set_everywhere() -> None:
     model = nn.Sequential(Model(False).crop, Model(True).crop)
     set_reach(model, 5.0)
     assert [m.sampling["reach"] for m in model] == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("lead", [(400,), (100, 4)])
+def test_jitter_stays_near_the_crop(lead: tuple[int, ...]) -> None:
+    boxes = torch.tensor([0.4, 0.6, 0.2, 0.3]).expand(*lead, 4)
+    found = theta_to_boxes(jitter(boxes_to_theta(boxes), 0.2, torch.Generator().manual_seed(0))).flatten(0, -2)
+    shift, zoom = (found[:, :2] - boxes[..., :2].flatten(0, -2)) / torch.tensor([0.1, 0.15]), found[:, 2:]
+    assert 0.19 < shift.abs().amax() <= 0.2 + 1e-5  # halves of the crop
+    torch.testing.assert_close(zoom[:, 1], zoom[:, 0] * 1.5)
+    logs = (zoom[:, 0] / 0.2).log()
+    assert 0.19 < logs.abs().amax() <= 0.2 + 1e-5
+    assert shift.mean().abs() < 0.03 > logs.mean().abs()
+
+
+def test_jitter_of_any_pose_has_its_gradient() -> None:
+    for pose in (torch.tensor([[[0.5, 0.1]]]), torch.eye(3, 4).unsqueeze(0), torch.eye(3).unsqueeze(0)):
+        pose.requires_grad_()
+        moved = jitter(pose, 0.1, torch.Generator().manual_seed(0))
+        assert moved.shape == pose.shape
+        moved.sum().backward()
+        assert pose.grad is not None
+        assert pose.grad.abs().sum() > 0
+        torch.testing.assert_close(jitter(pose, 0.0), pose)
+    with pytest.raises(CropworthError, match="spline"):
+        jitter(torch.zeros(1, 2, 3 + 9))
+    with pytest.raises(CropworthError, match=r"amount = 1\.0"):
+        jitter(torch.eye(2, 3), 1.0)
 
 
 def test_the_marginal_loss_is_the_mixtures_cross_entropy() -> None:

@@ -106,6 +106,33 @@ def test_candidates_are_weighed_by_the_classifier(plan: Plan, task: Task) -> Non
     assert record.status == "ok"
 
 
+@pytest.mark.parametrize("variant", ["crop", "oracle"])
+def test_jitter_is_for_training(variant: str) -> None:
+    task = build_task(DigitsCluttered(task="digits-cluttered", canvas=32, clutter=0))
+    crop = {"localizer": "heatmap", "transform": "zoom", "size": 12, "look_size": 16, "jitter": 0.2}
+    plan = Plan.model_validate(
+        {
+            "name": "jitter",
+            "data": {"task": "digits-cluttered", "canvas": 32, "clutter": 0},
+            "variants": {
+                "baseline": {"control": "whole"},
+                "crop": crop,
+                "oracle": {"control": "oracle", "size": 12, "jitter": 0.2},
+            },
+            "study": {"train_sizes": [8], "seeds": 2},
+        }
+    )
+    model = build_variant(plan, variant, task, seed=0)
+    items = task.validation.take(slice(0, 4))
+    images, boxes = items.images.float() / 255, items.boxes
+    crops, theta = model.train().view(images, boxes)
+    assert theta is not None
+    assert not torch.allclose(crops, sample(images, theta, (12, 12)), atol=0.05)
+    crops, theta = model.eval().view(images, boxes)
+    assert theta is not None
+    torch.testing.assert_close(crops, sample(images, theta, (12, 12)))
+
+
 def test_it_learns(plan: Plan, task: Task) -> None:
     training = {"epochs": 40, "batch_size": 8, "lr": 0.02, "patience": 40}
     wider = plan_with(plan, training=training, backbone={"name": "small", "arguments": {"width": 4}})

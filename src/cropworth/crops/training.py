@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from cropworth.crops.geometry import boxes_to_theta, compose, theta_to_boxes
+from cropworth.crops.geometry import boxes_to_theta, compose, dimensions, theta_to_boxes
 from cropworth.crops.sampling import sample
 from cropworth.crops.spatial import Cropper, Reader
 from cropworth.errors import CropworthError
@@ -75,6 +75,32 @@ def auxiliary_crops(
     size = low + (high - low) * size
     centre = size / 2 + torch.stack([x, y]) * (1 - size)  # (2, B)
     return boxes_to_theta(torch.stack([centre[0], centre[1], size, size], dim=1))
+
+
+def jitter(pose: Tensor, amount: float = 0.1, generator: torch.Generator | None = None) -> Tensor:
+    """The poses, each a little beside and a little larger or smaller: where to read the crops in training.
+
+    The classifier then learns to read a crop that is not quite in place, as those of a localizer are, and sees more
+    than one crop of each object. Give penalties the pose itself. Detectors train on boxes moved like this.
+
+    Args:
+        pose: affine or projective (..., rows, columns).
+        amount: up to which the logarithm of the zoom goes, and the shift along each axis in halves of the crop.
+        generator: of the random changes.
+
+    Returns:
+        Poses of the same shape, with the gradient to the given ones.
+
+    Raises:
+        CropworthError: the amount is not in [0, 1), or the pose is a spline.
+    """
+    if not 0 <= amount < 1:
+        raise CropworthError(f"amount = {amount}", "0 <= amount < 1", "Try 0.1.")
+    d = dimensions(pose)
+    draw = torch.rand(*pose.shape[:-2], 1 + d, generator=generator, dtype=pose.dtype).to(pose.device)
+    change = amount * (2 * draw - 1)
+    zoom = change[..., :1].exp().expand_as(change[..., 1:])
+    return compose(pose, torch.cat([torch.diag_embed(zoom), change[..., 1:].unsqueeze(-1)], dim=-1))
 
 
 def set_reach(model: nn.Module, reach: float) -> None:

@@ -18,6 +18,7 @@ from cropworth.study.ledger import trial_name
 from cropworth.study.record import Kind
 
 Side = Annotated[int, Field(ge=4, le=4096)]
+Jitter = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Backbone(Config):
@@ -67,6 +68,8 @@ class Oracle(Config):
     control: Literal["oracle"]
     size: Side
     """Side of the crop in pixels."""
+    jitter: Jitter = 0.0
+    """As of a learned crop: what does that alone give?"""
 
 
 class Crop(Config):
@@ -92,6 +95,8 @@ class Crop(Config):
     """Average the pixels where the crop shrinks the input."""
     reach: float = Field(default=1.0, ge=1, le=64)
     """Pixels that the gradient to the crop's place sees at the start of training; falls to 1 half-way."""
+    jitter: Jitter = 0.0
+    """How far training reads beside the crop's place, as a fraction of the crop; see `cropworth.jitter`."""
     consistency: float = Field(default=0.0, ge=0)
     """Weight of the penalty on a crop that does not follow the picture when it is moved, zoomed or flipped."""
     scale_prior: float = Field(default=0.0, ge=0)

@@ -16,7 +16,7 @@ from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
 from cropworth.crops.penalties import scale_prior
 from cropworth.crops.sampling import sample
 from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer, on_each, shrink
-from cropworth.crops.training import consistency, marginal_loss
+from cropworth.crops.training import consistency, jitter, marginal_loss
 from cropworth.crops.transforms import Affine, Similarity, Transform, UnboundedAffine, Zoom
 from cropworth.data.task import Task
 from cropworth.errors import CropworthError
@@ -98,13 +98,17 @@ class LearnedCrop(LocatedCrop):
 
     def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """See `LocatedCrop`."""
-        return self.cropper.crop(images)
+        theta = self.cropper.locate(images)
+        return self._read(images, theta), theta
 
     def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) -> crops of K candidates (B, K, C, h, w) and the logarithms of their weights (B, K)."""
         assert isinstance(self.cropper, SpatialTransformer)
         theta, log_weights = self.cropper.candidates(images, self.settings.candidates)
-        return self.cropper.read(images, theta), log_weights
+        return self._read(images, theta), log_weights
+
+    def _read(self, images: Tensor, theta: Tensor) -> Tensor:
+        return self.cropper.read(images, _beside(theta, self.settings.jitter if self.training else 0.0))
 
 
 class SmallCopy(LocatedCrop):
@@ -138,9 +142,10 @@ class CentreCrop(LocatedCrop):
 class TrueBoxCrop(LocatedCrop):
     """The true box, resampled to the crop's size."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: Size, jitter: float) -> None:
         super().__init__()
         self.size = size
+        self.jitter = jitter
 
     def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """See `LocatedCrop`.
@@ -151,7 +156,12 @@ class TrueBoxCrop(LocatedCrop):
         if boxes is None:
             raise CropworthError("no true boxes", "a task that knows them", "Leave the oracle out of the plan.")
         theta = boxes_to_theta(boxes)
-        return sample(images, theta, self.size), theta
+        return sample(images, _beside(theta, self.jitter if self.training else 0.0), self.size), theta
+
+
+def _beside(theta: Tensor, amount: float) -> Tensor:
+    """With jitter, if any; without, nothing is drawn, and records stay what they were."""
+    return jitter(theta, amount) if amount else theta
 
 
 def build_variant(plan: Plan, name: str, task: Task, seed: int, folder: Path | None = None) -> Classifier:
@@ -218,8 +228,9 @@ def _crop(variant: Variant, task: Task) -> LocatedCrop | None:
             "a smaller crop",
             "Lower its size.",
         )
-    made = {Small: SmallCopy, Centre: CentreCrop, Oracle: TrueBoxCrop}
-    return cast("Callable[[Size], LocatedCrop]", made[type(variant)])(size)
+    if isinstance(variant, Oracle):
+        return TrueBoxCrop(size, variant.jitter)
+    return SmallCopy(size) if isinstance(variant, Small) else CentreCrop(size)
 
 
 def _cropper(variant: Crop, channels: int) -> Cropper:
