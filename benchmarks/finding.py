@@ -30,8 +30,9 @@ from cropworth.study.run import prepare, run_study
 CANVASES = {64: 6, 96: 12, 128: 24}  # side in pixels: pieces of clutter
 SCALES = {"1": (1.0, 1.0), "0.7 to 1.4": (0.7, 1.4)}
 DIGIT, CROP = 28, 32  # side of a digit at scale 1, and of every crop, in pixels
+JITTER = 0.1
 SEEDS, TRAIN_SIZE, EPOCHS = 5, 2000, 12
-EXCHANGED = (64, "0.7 to 1.4")  # the canvas on which the default's parts are exchanged
+EXCHANGED = (64, "0.7 to 1.4")  # the canvas on which parts are exchanged
 
 # A seed converged if its crops overlap the true box (IoU) by more than a half on nine of ten test items.
 CONVERGED_IOU, CONVERGED_SHARE = 0.5, 0.9
@@ -39,26 +40,34 @@ OVERLAPS = (0.0, 0.1, 0.5, 0.7, 1.01)  # the last one takes in a perfect overlap
 
 
 def variants(canvas: int, every: bool) -> dict[str, dict[str, Any]]:
-    """What is compared on one canvas; `every` adds the default with one part exchanged at a time."""
+    """What is compared on one canvas; `every` adds the default and the plain heatmap with one part exchanged at a time.
+
+    The plain heatmap is the default without candidates and jitter: all that goes through the centre of mass.
+    """
     common = {"size": CROP, "look_size": canvas // 2}
     bounded = {**common, "start_scale": round(DIGIT / canvas, 2)}
-    default = {**bounded, "localizer": "heatmap", "transform": "zoom", "consistency": 1.0, "scale_prior": 0.3}
+    plain = {**bounded, "localizer": "heatmap", "transform": "zoom", "consistency": 1.0, "scale_prior": 0.3}
+    default = {**plain, "candidates": 2, "jitter": JITTER}
     found: dict[str, dict[str, Any]] = {
         "baseline": {"control": "whole"},
         "oracle": {"control": "oracle", "size": CROP},
+        "oracle, jitter": {"control": "oracle", "size": CROP, "jitter": JITTER},
         "regression, unbounded affine": {**common, "localizer": "regression", "transform": "unbounded-affine"},
+        "plain heatmap": plain,
         "default": default,
     }
     if every:
         found |= {
-            "regression, zoom": {**bounded, "localizer": "regression", "transform": "zoom"},
-            "default, no penalties": {**default, "consistency": 0.0, "scale_prior": 0.0},
+            "default, no jitter": {**default, "jitter": 0.0},
             "default, similarity": {**default, "transform": "similarity"},
-            "default, affine": {**default, "transform": "affine"},
-            "default, antialiased": {**default, "antialias": True},
-            "default, reach 6 px": {**default, "reach": 6.0},
-            "default, cascade of 2": {**default, "steps": 2},
-            "default, localizer's rate x 0.3": {**default, "localizer_lr": 0.3},
+            "regression, zoom": {**bounded, "localizer": "regression", "transform": "zoom"},
+            "plain, no penalties": {**plain, "consistency": 0.0, "scale_prior": 0.0},
+            "plain, similarity": {**plain, "transform": "similarity"},
+            "plain, affine": {**plain, "transform": "affine"},
+            "plain, antialiased": {**plain, "antialias": True},
+            "plain, reach 6 px": {**plain, "reach": 6.0},
+            "plain, cascade of 2": {**plain, "steps": 2},
+            "plain, localizer's rate x 0.3": {**plain, "localizer_lr": 0.3},
         }
     return found
 
