@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cropworth.crops.health import CropHealth, centre_error, crop_health, localisation_iou
     from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
     from cropworth.crops.penalties import out_of_frame, overlap, scale_prior, temporal_smoothness
+    from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork, refine_theta
     from cropworth.crops.sampling import sample
     from cropworth.crops.spatial import AttentionPool, Cascade, Cropper, MultiCrop, SpatialTransformer, on_each
     from cropworth.crops.training import (
@@ -58,6 +59,8 @@ _HOME = {
     "HeatmapLocalizer": "crops.localizers",
     "MultiCrop": "crops.spatial",
     "Projective": "crops.transforms",
+    "ProposalGuidedTransformer": "crops.proposals",
+    "ProposalNetwork": "crops.proposals",
     "RegressionLocalizer": "crops.localizers",
     "Similarity": "crops.transforms",
     "SpatialTransformer": "crops.spatial",
@@ -83,6 +86,7 @@ _HOME = {
     "out_of_frame": "crops.penalties",
     "overlap": "crops.penalties",
     "parameter_groups": "crops.training",
+    "refine_theta": "crops.proposals",
     "sample": "crops.sampling",
     "scale_prior": "crops.penalties",
     "set_reach": "crops.training",
@@ -104,6 +108,8 @@ __all__ = [
     "HeatmapLocalizer",
     "MultiCrop",
     "Projective",
+    "ProposalGuidedTransformer",
+    "ProposalNetwork",
     "RegressionLocalizer",
     "Similarity",
     "SpatialTransformer",
@@ -129,6 +135,7 @@ __all__ = [
     "out_of_frame",
     "overlap",
     "parameter_groups",
+    "refine_theta",
     "sample",
     "scale_prior",
     "set_reach",
