@@ -187,7 +187,7 @@ def _order(cells: Cells, column: str) -> str:
 
 def _provenance(records: Sequence[Record], how: dict[str, Any]) -> str:
     machines = {
-        f"torch {found['torch']}, {found['processor']}, {found['cores']} cores"
+        f"torch {found['torch']}, {found['processor']}, {found['cores']} core{'s' * (found['cores'] > 1)}"
         for found in (record["environment"] for record in records)
     }
     dates, seeds = ({record[key] for record in records} for key in ("date", "seed"))
