@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cropworth import GlanceAndCrop, HeatmapLocalizer, Zoom, calibrate, stage_loss
+from cropworth import GlanceAndCrop, HeatmapLocalizer, Zoom, calibrate, consistency, sample, stage_loss
 from cropworth.errors import CropworthError
 from cropworth.models.small import SmallConvNet
 
@@ -52,6 +52,17 @@ def test_every_part_learns_from_the_stages() -> None:
     stage_loss(module.stages(torch.rand(8, 1, 40, 40)), torch.arange(8) % 3).backward()
     for part in (module.features, module.head, module.localizer, module.backbone):
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
+
+
+def test_it_says_where_it_crops_and_takes_penalties() -> None:
+    module, images = glance(), torch.rand(4, 1, 40, 40)
+    poses = module.locate(images)
+    assert poses.shape == (4, 2, 2, 3)
+    evidence = module.backbone(sample(images, poses[:, 0], (16, 16)))
+    stages = module.stages(images)
+    torch.testing.assert_close(stages[:, 1] - stages[:, 0], evidence)
+    consistency(module, images, poses).backward()
+    assert module.localizer.heatmap.weight.grad.abs().sum() > 0
 
 
 def test_the_loss_is_the_mean_over_the_stages() -> None:

@@ -10,8 +10,8 @@ from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.sampling import sample
 from cropworth.data import digits
 from cropworth.data.build import build_task
-from cropworth.data.cluttered import ClutteredDigits
-from cropworth.data.config import DigitsCluttered
+from cropworth.data.cluttered import ClutteredDigits, DigitScenes
+from cropworth.data.config import DigitsCluttered, DigitsScene
 from cropworth.errors import CropworthError
 
 
@@ -143,3 +143,34 @@ def test_a_training_set_that_the_data_does_not_have(standard: ClutteredDigits, s
 
 def test_a_task_by_its_configuration() -> None:
     assert isinstance(build_task(parse(DigitsCluttered, {"task": "digits-cluttered"})), ClutteredDigits)
+    assert isinstance(build_task(parse(DigitsScene, {"task": "digits-scene"})), DigitScenes)
+
+
+def scene(**settings: object) -> DigitScenes:
+    return DigitScenes(parse(DigitsScene, {"task": "digits-scene", "clutter": 0, **settings}))
+
+
+def test_the_digit_to_read_stands_in_a_frame() -> None:
+    items = scene(digit_scale=[1.0, 1.0]).training_epoch(60, seed=0, epoch=0)
+    crops = sample(items.images.float(), boxes_to_theta(items.boxes), (28, 28))[:, 0].round()
+    assert (crops[:, [0, -1], :] == 255).all()
+    assert (crops[:, :, [0, -1]] == 255).all()
+    originals, labels = digits.load_digits()
+    for crop, label in zip(crops, items.labels, strict=True):
+        covered = (torch.from_numpy(originals[labels == int(label)]).float() <= crop).flatten(1).all(1)
+        assert covered.any()
+
+
+def test_a_scene_has_other_digits_of_all_sizes() -> None:
+    alone, crowd = scene(others=0), scene(others=4)
+    ink = [(t.test.images > 100).float().mean().item() for t in (alone, crowd)]
+    assert ink[1] > 2 * ink[0]
+    sides = crowd.test.boxes[:, 2] * 128
+    assert (sides.min().item(), sides.max().item()) == pytest.approx((14, 56), abs=0.01)
+
+
+def test_the_other_digits_are_of_the_same_split() -> None:
+    alone = scene(others=3, digit_scale=[1.0, 1.0])
+    clean = scene(others=0, digit_scale=[1.0, 1.0])
+    canvas, own = (t.training_epoch(1, seed=0, epoch=0).images for t in (alone, clean))
+    assert set(canvas.unique().tolist()) <= set(own.unique().tolist())

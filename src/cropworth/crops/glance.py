@@ -51,6 +51,10 @@ class GlanceAndCrop(Reader):
         self.transforms: Sequence[Transform] = nn.ModuleList(transforms)  # type: ignore[assignment]
         self.threshold = threshold
 
+    def locate(self, images: Tensor) -> Tensor:
+        """See `Reader`: poses (B, K, rows, columns)."""
+        return self._glance(images)[1]
+
     def stages(self, images: Tensor) -> Tensor:
         """The logits after each stage, none left out: images (B, C, H, W) -> (B, 1 + K, classes).
 

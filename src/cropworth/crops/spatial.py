@@ -57,17 +57,6 @@ class Reader(nn.Module):
             raise CropworthError(f"images of shape {tuple(images.shape)}", "(B, C, H, W)", "Add the batch dimension.")
         return shrink(images, self.look_size)
 
-    def read(self, images: Tensor, pose: Tensor) -> Tensor:
-        """The pixels at a pose: images (B, C, H, W) -> (B, C, *size), or (B, K, C, *size)."""
-        sampling = self.sampling.copy()
-        if not self.training:
-            sampling["reach"] = 1.0
-        return sample(images, pose, self.size, **sampling)
-
-
-class Cropper(Reader):
-    """Base of the learned crops: `locate` says where, this class crops there, at full resolution; see `Reader`."""
-
     def locate(self, images: Tensor) -> Tensor:
         """Where to crop: images (B, C, H, W) -> a pose (B, rows, columns), or (B, K, rows, columns) for K crops.
 
@@ -77,6 +66,17 @@ class Cropper(Reader):
             CropworthError: the images have another rank, or the localizer gives another number of parameters.
         """
         raise NotImplementedError
+
+    def read(self, images: Tensor, pose: Tensor) -> Tensor:
+        """The pixels at a pose: images (B, C, H, W) -> (B, C, *size), or (B, K, C, *size)."""
+        sampling = self.sampling.copy()
+        if not self.training:
+            sampling["reach"] = 1.0
+        return sample(images, pose, self.size, **sampling)
+
+
+class Cropper(Reader):
+    """Base of the learned crops: crops at full resolution where `locate` says; see `Reader`."""
 
     def crop(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) -> crops (B, C, *size), or (B, K, C, *size), and the pose where they were taken."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cropworth.crops.geometry import boxes_to_theta, compose, dimensions, theta_to_boxes
 from cropworth.crops.sampling import sample
-from cropworth.crops.spatial import Cropper, Reader
+from cropworth.crops.spatial import Reader
 from cropworth.errors import CropworthError
 
 # How far `consistency` changes a picture: the logarithm of the zoom, and the shift in normalised coordinates.
@@ -143,7 +143,7 @@ def marginal_loss(logits: Tensor, log_weights: Tensor, labels: Tensor) -> Tensor
     return -torch.logsumexp(log_weights + of_label, dim=-1).mean()
 
 
-def consistency(cropper: Cropper, images: Tensor, pose: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def consistency(reader: Reader, images: Tensor, pose: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """How much the crop fails to follow a known change of the picture: a penalty that needs no boxes.
 
     Each look is flipped at random along either axis, zoomed by up to two thirds and shifted by up to a tenth of its
@@ -151,9 +151,9 @@ def consistency(cropper: Cropper, images: Tensor, pose: Tensor, generator: torch
     classifier alone hardly minds either (equivariance as in Thewlis et al. 2017, unsupervised landmarks).
 
     Args:
-        cropper: of one crop, or K.
+        reader: what locates one crop or K: a `Cropper` or a `GlanceAndCrop`.
         images: (B, C, H, W).
-        pose: where it crops them now, ``cropper.locate(images)``, with its gradient.
+        pose: where it crops them now, ``reader.locate(images)``, with its gradient.
         generator: of the random changes.
 
     Returns:
@@ -164,10 +164,10 @@ def consistency(cropper: Cropper, images: Tensor, pose: Tensor, generator: torch
     flip = 1 - 2 * (draw[1:3] < 0.5).to(pose.dtype).T  # (B, 2), each -1 or 1
     shift = LARGEST_SHIFT * (2 * draw[3:].T - 1)
     change = torch.cat([torch.diag_embed(zoom * flip), shift.unsqueeze(-1)], dim=-1)  # (B, 2, 3)
-    look = cropper.look(images)
+    look = reader.look(images)
     moved = sample(look, change, look.shape[-2:])
     several = pose.ndim == 4
-    followed = compose(change.unsqueeze(1) if several else change, cropper.locate(moved))
+    followed = compose(change.unsqueeze(1) if several else change, reader.locate(moved))
     (c1, s1), (c2, s2) = theta_to_boxes(pose).chunk(2, dim=-1), theta_to_boxes(followed).chunk(2, dim=-1)
     unit = (s1 * s2).sqrt().detach()
     squared = ((c1 - c2) / unit).square().sum(-1) + (s1 / s2).log().square().mean(-1)

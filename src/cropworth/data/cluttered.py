@@ -1,4 +1,4 @@
-"""The task `digits-cluttered`: find the digit among the clutter, then read it."""
+"""The tasks `digits-cluttered` and `digits-scene`: find the digit among the clutter, then read it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from cropworth.data.config import DIGIT_SIDE, DigitsCluttered
+from cropworth.data.config import DIGIT_SIDE, DigitCanvas, DigitsCluttered, DigitsScene
 from cropworth.data.digits import load_digits
 from cropworth.data.task import SPLITS, Split, Task
 
@@ -25,9 +25,9 @@ class ClutteredDigits(Task):
     source digit is in two of train, validation and test, not even as a piece of clutter.
     """
 
-    def __init__(self, config: DigitsCluttered) -> None:
-        self.config = config
-        self.name = "digits-cluttered"
+    def __init__(self, config: DigitsCluttered | DigitsScene) -> None:
+        self.config: DigitCanvas = config
+        self.name = config.task
         self.classes = tuple("0123456789")
         digits, labels = load_digits()
         order = np.random.default_rng(SPLIT_SEED).permutation(len(labels))
@@ -45,18 +45,43 @@ class ClutteredDigits(Task):
         canvases = np.zeros((len(sources), side, side), dtype=np.uint8)
         for _ in range(self.config.clutter):
             _paste(canvases, _pieces(digits, self.config.clutter_size, rng), rng)
-        low, high = self.config.digit_scale
-        sides = np.rint(DIGIT_SIDE * rng.uniform(low, high, len(sources))).astype(np.int64)
-        boxes = np.empty((len(sources), 4), dtype=np.float32)
-        for digit_side in np.unique(sides):
-            chosen = np.flatnonzero(sides == digit_side)
-            part = canvases[chosen]
-            corner = _paste(part, _resized(digits[chosen], int(digit_side)), rng)  # (n, 2) as (y, x)
-            canvases[chosen] = part
-            boxes[chosen, :2] = (corner[:, ::-1] + digit_side / 2) / side
-            boxes[chosen, 2:] = digit_side / side
+        boxes = self._laid(canvases, digits, rng)
         labels = torch.from_numpy(self._labels[sources].astype(np.int64))
         return Split(torch.from_numpy(canvases).unsqueeze(1), labels, torch.from_numpy(boxes))
+
+    def _laid(
+        self, canvases: Images, digits: Images, rng: np.random.Generator, frame: bool = False
+    ) -> NDArray[np.float32]:
+        """Lay one digit (n, 28, 28) of random scale and place on each canvas, in place -> its boxes (n, 4)."""
+        low, high = self.config.digit_scale
+        sides = np.rint(DIGIT_SIDE * rng.uniform(low, high, len(digits))).astype(np.int64)
+        boxes = np.empty((len(digits), 4), dtype=np.float32)
+        for digit_side in np.unique(sides):
+            chosen = np.flatnonzero(sides == digit_side)
+            part, patches = canvases[chosen], _resized(digits[chosen], int(digit_side))
+            corner = _paste(part, _framed(patches) if frame else patches, rng)  # (n, 2) as (y, x)
+            canvases[chosen] = part
+            boxes[chosen, :2] = (corner[:, ::-1] + digit_side / 2) / self.config.canvas
+            boxes[chosen, 2:] = digit_side / self.config.canvas
+        return boxes
+
+
+class DigitScenes(ClutteredDigits):
+    """Real digits of all sizes on cluttered canvases; the boxes and labels are those of the framed ones.
+
+    The digits without a frame come, as the clutter does, from the source digits of the same split.
+    """
+
+    def __init__(self, config: DigitsScene) -> None:
+        self.others = config.others
+        super().__init__(config)
+
+    def _laid(
+        self, canvases: Images, digits: Images, rng: np.random.Generator, frame: bool = True
+    ) -> NDArray[np.float32]:
+        for _ in range(self.others):
+            super()._laid(canvases, digits[_others(len(digits), rng)], rng)
+        return super()._laid(canvases, digits, rng, frame)
 
 
 def _paste(canvases: Images, patches: Images, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -71,12 +96,24 @@ def _paste(canvases: Images, patches: Images, rng: np.random.Generator) -> NDArr
 def _pieces(digits: Images, size: int, rng: np.random.Generator) -> Images:
     """One square piece for each canvas, cut out of *another* digit's inked middle (n, 28, 28) -> (n, size, size)."""
     count = len(digits)
-    donor = (np.arange(count) + rng.integers(1, max(count, 2), count)) % count
+    donor = _others(count, rng)
     middle = DIGIT_SIDE - 4  # MNIST's digits fill the middle 20 x 20 pixels
     corner = rng.integers(4, middle - size + 1, (count, 2))
     _, y, x = _window(corner, size)
     pieces: Images = digits[donor[:, None, None], y, x]
     return pieces
+
+
+def _others(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """For each of `count` items another one, unless there is no other."""
+    return (np.arange(count) + rng.integers(1, max(count, 2), count)) % count
+
+
+def _framed(digits: Images) -> Images:
+    """Digits (n, s, s) with a white line along all edges, where they have no ink."""
+    framed = digits.copy()
+    framed[:, [0, -1], :] = framed[:, :, [0, -1]] = 255
+    return framed
 
 
 def _window(corner: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

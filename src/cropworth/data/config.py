@@ -12,13 +12,9 @@ from cropworth.config import Config
 DIGIT_SIDE = 28
 
 
-class DigitsCluttered(Config):
-    """One real handwritten digit at a random place of a canvas, among pieces cut out of other digits.
+class DigitCanvas(Config):
+    """What the tasks of digits on a canvas share."""
 
-    After Mnih et al. 2014, section 4.2, and Jaderberg et al. 2015, section 4.1.
-    """
-
-    task: Literal["digits-cluttered"]
     canvas: int = Field(default=64, ge=DIGIT_SIDE, le=1024)
     """Side of the square canvas in pixels."""
     clutter: int = Field(default=6, ge=0, le=500)
@@ -26,7 +22,7 @@ class DigitsCluttered(Config):
     clutter_size: int = Field(default=6, ge=2, le=20)
     """Side of a piece in pixels."""
     digit_scale: tuple[float, float] = (1.0, 1.0)
-    """Least and greatest scale of the digit; 1 is its own 28 pixels."""
+    """Least and greatest scale of a digit; 1 is its own 28 pixels."""
 
     @model_validator(mode="after")
     def _digit_fits(self) -> Self:
@@ -36,6 +32,27 @@ class DigitsCluttered(Config):
                 "digit_scale must be [low, high] with 0.2 <= low <= high, and the digit must fit the canvas"
             )
         return self
+
+
+class DigitsCluttered(DigitCanvas):
+    """One real handwritten digit at a random place of a canvas, among pieces cut out of other digits.
+
+    After Mnih et al. 2014, section 4.2, and Jaderberg et al. 2015, section 4.1.
+    """
+
+    task: Literal["digits-cluttered"]
+
+
+class DigitsScene(DigitCanvas):
+    """Several real handwritten digits of all sizes among clutter; the one to read stands in a thin frame."""
+
+    task: Literal["digits-scene"]
+    canvas: int = Field(default=128, ge=DIGIT_SIDE, le=1024)
+    """Side of the square canvas in pixels."""
+    digit_scale: tuple[float, float] = (0.5, 2.0)
+    """Least and greatest scale of a digit; 1 is its own 28 pixels."""
+    others: int = Field(default=3, ge=0, le=50)
+    """Digits without a frame on each canvas; they may overlap."""
 
 
 class Folder(Config):
@@ -56,9 +73,15 @@ class Folder(Config):
 
 
 def _kind(values: Any) -> str:
-    return "<folder>" if isinstance(values, Folder) or (isinstance(values, dict) and "folder" in values) else "<digits>"
+    if isinstance(values, Folder) or (isinstance(values, dict) and "folder" in values):
+        return "<folder>"
+    task = values.get("task") if isinstance(values, dict) else values.task
+    return "<scene>" if task == "digits-scene" else "<digits>"
 
 
 DataConfig = Annotated[
-    Annotated[DigitsCluttered, Tag("<digits>")] | Annotated[Folder, Tag("<folder>")], Discriminator(_kind)
+    Annotated[DigitsCluttered, Tag("<digits>")]
+    | Annotated[DigitsScene, Tag("<scene>")]
+    | Annotated[Folder, Tag("<folder>")],
+    Discriminator(_kind),
 ]
