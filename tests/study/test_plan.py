@@ -86,7 +86,7 @@ def test_kinds() -> None:
         (lambda v: v["study"].update(train_sizes=[]), r"study\.train_sizes = \[\]"),
         (lambda v: v["training"].update(lr=-1), r"training\.lr = -1"),
         (lambda v: v.update(baseline="base"), r"baseline 'base' is not among the variants baseline, crop"),
-        (lambda v: v["variants"].update(o={"control": "oracle", "size": 8}), r"no true boxes for an oracle"),
+        (lambda v: v["variants"].update(o={"control": "oracle", "size": 8}), r"an oracle needs the true boxes"),
         (lambda v: v["variants"].update(m={"control": "matched", "to": "cop"}), r"variants\.m\.to = 'cop'"),
         (lambda v: v["variants"]["crop"].update(transform="unbounded-affine"), r"unbounded-affine starts at the whole"),
         (lambda v: v.update(data={"task": "digits"}), r"data\.task = 'digits'"),

@@ -229,7 +229,7 @@ class TestControls:
         _, theta, items = self.view(full, "oracle", digits)
         assert theta is not None
         torch.testing.assert_close(theta_to_boxes(theta), items.boxes)
-        with pytest.raises(CropworthError, match="no true boxes"):
+        with pytest.raises(CropworthError, match="images without a true box"):
             build_variant(full, "oracle", digits, 0).view(items.images.float(), None)
 
     def test_matched_costs_what_the_crop_costs(self, full: Plan, digits: Task) -> None:

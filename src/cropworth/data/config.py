@@ -70,6 +70,8 @@ class Folder(Config):
     """Share of the images for the test, where the folder has no `test`."""
     split_seed: int = Field(default=0, ge=0)
     """Which images go where."""
+    boxes: Path | None = None
+    """COCO JSON or CSV of the objects' boxes, see `cropworth.data.boxes`; relative to `folder`."""
 
 
 def _kind(values: Any) -> str:

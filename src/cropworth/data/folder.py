@@ -8,12 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
+from torchvision.tv_tensors import BoundingBoxes
 
+from cropworth.data.boxes import Box, read_boxes
 from cropworth.data.config import Folder
 from cropworth.data.task import SPLITS, Split, Task
-from cropworth.errors import CropworthError
+from cropworth.errors import CropworthError, ManyError
 
 
 class FolderTask(Task):
@@ -22,8 +25,12 @@ class FolderTask(Task):
     With `train`, `val` and `test` folders those are the splits; what is missing of `val` and `test` is split off the
     rest, class by class, by `split_seed`.
 
+    Boxes, where a file of them is given, follow the images' resizing; an image without one has a box of NaN, and so
+    has one whose object the central square leaves out.
+
     Raises:
-        CropworthError: no such folder, no classes in it, an unreadable image, or too few images of a class.
+        CropworthError: no such folder, no classes in it, an unreadable image, too few images of a class, or a box that
+            is outside its image or of an image that is not there.
     """
 
     def __init__(self, config: Folder) -> None:
@@ -41,6 +48,9 @@ class FolderTask(Task):
         else:
             self.classes, pool = self._list(config.folder)
             given = {"val": None, "test": None}
+        self._boxes = {} if config.boxes is None else read_boxes(config.folder / config.boxes)
+        listed = [*pool, *(item for items in given.values() for item in items or [])]
+        self._refuse_unknown({self._name(path) for path, _ in listed})
         rng = np.random.default_rng([config.split_seed, SPLITS])
         test, pool = _split_off(given["test"], pool, config.test_share, rng)
         validation, pool = _split_off(given["val"], pool, config.validation_share, rng)
@@ -75,19 +85,49 @@ class FolderTask(Task):
             )
         return [(path, self.classes.index(classes[label])) for path, label in items]
 
+    def _name(self, path: Path) -> str:
+        """How a file of boxes calls an image."""
+        return path.relative_to(self.config.folder).as_posix()
+
+    def _refuse_unknown(self, images: set[str]) -> None:
+        unknown = [
+            CropworthError(f"{box.where}: a box of {name}", f"an image of {self.config.folder}", "Mend its path.")
+            for name, box in self._boxes.items()
+            if name not in images
+        ]
+        if unknown:
+            raise ManyError(unknown)
+
     def _read(self, items: list[tuple[Path, int]]) -> Split:
         side = self.config.image_size
-        fit = v2.Compose([v2.PILToTensor(), v2.Resize(side, antialias=True), v2.CenterCrop(side)])
+        fit = v2.Compose([v2.ToImage(), v2.Resize(side, antialias=True), v2.CenterCrop(side)])
         images = torch.empty((len(items), self.config.channels, side, side), dtype=torch.uint8)
+        boxes = torch.full((len(items), 4), torch.nan)
         for index, (path, _) in enumerate(items):
             try:
                 with Image.open(path) as picture:
-                    images[index] = fit(picture.convert("L" if self.config.channels == 1 else "RGB"))
+                    stored = picture.convert("L" if self.config.channels == 1 else "RGB")
             except (OSError, ValueError, Image.DecompressionBombError) as error:
                 raise CropworthError(
                     f"the image {path} ({error})", "an image that can be read", "Mend or remove the file."
                 ) from error
-        return Split(images, torch.tensor([label for _, label in items], dtype=torch.int64))
+            box = self._boxes.get(self._name(path))
+            images[index] = fit(stored)
+            if box is not None:
+                box.check_inside(stored.size)
+                boxes[index] = _fitted(box, stored.size, fit) / side
+        labels = torch.tensor([label for _, label in items], dtype=torch.int64)
+        return Split(images, labels, boxes if self._boxes else None)
+
+
+def _fitted(box: Box, size: tuple[int, int], fit: v2.Transform) -> Tensor:
+    """The box (cx, cy, w, h) in pixels after `fit`; NaN if nothing of it is left."""
+    found = BoundingBoxes(
+        [[box.left, box.top, box.width, box.height]], format="XYWH", canvas_size=(size[1], size[0]), dtype=torch.float32
+    )
+    left, top, width, height = fit(found)[0]
+    fitted = torch.stack([left + width / 2, top + height / 2, width, height])
+    return fitted if width > 0 and height > 0 else torch.full_like(fitted, torch.nan)
 
 
 def _split_off(

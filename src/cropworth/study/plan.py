@@ -181,8 +181,8 @@ class Plan(Config):
         for name, variant in self.variants.items():
             if isinstance(variant, Matched) and not isinstance(self.variants.get(variant.to), Crop):
                 raise ValueError(f"variants.{name}.to = {variant.to!r} is not a learned crop of this plan")
-            if isinstance(variant, Oracle) and isinstance(self.data, Folder):
-                raise ValueError(f"variants.{name}: a folder of images has no true boxes for an oracle")
+            if isinstance(variant, Oracle) and isinstance(self.data, Folder) and self.data.boxes is None:
+                raise ValueError(f"variants.{name}: an oracle needs the true boxes; name a file of them in data.boxes")
         return self
 
     def kind(self, name: str) -> Kind:

@@ -220,7 +220,9 @@ def _picture(images: Tensor) -> Tensor:
 def _median_iou(theta: Tensor | None, items: Split) -> float | None:
     if theta is None or items.boxes is None:
         return None
-    return localisation_iou(theta, items.boxes).median().item()
+    overlaps = localisation_iou(theta, items.boxes)
+    known = overlaps[~overlaps.isnan()]
+    return known.median().item() if len(known) else None
 
 
 def _optimizer(model: Classifier, plan: Plan, variant: str) -> torch.optim.Optimizer:

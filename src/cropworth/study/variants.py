@@ -153,8 +153,10 @@ class TrueBoxCrop(LocatedCrop):
         Raises:
             CropworthError: there are no boxes.
         """
-        if boxes is None:
-            raise CropworthError("no true boxes", "a task that knows them", "Leave the oracle out of the plan.")
+        if boxes is None or bool(boxes.isnan().any()):
+            raise CropworthError(
+                "images without a true box", "a task that knows one of each", "Leave the oracle out of the plan."
+            )
         theta = boxes_to_theta(boxes)
         return sample(images, _beside(theta, self.jitter if self.training else 0.0), self.size), theta
 

@@ -1,0 +1,133 @@
+"""Boxes of objects from a file: COCO JSON, or CSV with the columns path, x, y, w, h in pixels."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cropworth.errors import CropworthError, ManyError
+
+COLUMNS = ("path", "x", "y", "w", "h")
+
+
+@dataclass(frozen=True)
+class Box:
+    """One object in one image, as its file says.
+
+    Attributes:
+        left: of its first column, in pixels of the image as it is stored.
+        top: of its first row.
+        width: in pixels.
+        height: in pixels.
+        where: file and row, or annotation, for messages.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    where: str
+
+    def check_inside(self, size: tuple[int, int]) -> None:
+        """Refuse a box that is not inside its image.
+
+        Args:
+            size: (width, height) of the image in pixels.
+
+        Raises:
+            CropworthError: with file and row.
+        """
+        width, height = size
+        # Half a pixel may be lost where a file was written from fractions.
+        right, bottom = self.left + self.width, self.top + self.height
+        if min(self.left, self.top) < -0.5 or right > width + 0.5 or bottom > height + 0.5:
+            raise CropworthError(
+                f"{self.where}: a box from ({self.left:g}, {self.top:g}) to ({right:g}, {bottom:g})",
+                f"one inside the image of {width} x {height} pixels",
+                "Mend or remove it; boxes are in pixels of the stored image.",
+            )
+
+
+def read_boxes(path: Path) -> dict[str, Box]:
+    """Image -> its box.
+
+    Args:
+        path: ``.json`` in COCO's format (`images` with `id` and `file_name`, `annotations` with `image_id` and `bbox`),
+            else CSV. Images are named relative to the folder of images, with ``/``.
+
+    Raises:
+        CropworthError: the file cannot be read, or boxes in it have no area, are not numbers, belong to no image or
+            to one that has a box already: all of them at once, each with its row.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CropworthError(f"{path} ({error})", "a file of boxes", "Check data.boxes.") from None
+    rows = _coco(path, text) if path.suffix == ".json" else _csv(path, text)
+    boxes: dict[str, Box] = {}
+    problems = []
+    for image, values, where in rows:
+        try:
+            box = _box(values, where)
+            if image in boxes:
+                raise CropworthError(
+                    f"{where}: a second box of {image}, after {boxes[image].where}",
+                    "one box an image, of the object that the label speaks of",
+                    "Keep one of them.",
+                )
+            boxes[image] = box
+        except CropworthError as error:
+            problems.append(error)
+    if problems:
+        raise ManyError(problems)
+    return boxes
+
+
+def _box(values: list[Any], where: str) -> Box:
+    try:
+        left, top, width, height = map(float, values)
+    except (TypeError, ValueError):
+        raise CropworthError(f"{where}: {values}", "four numbers: x, y, w, h", "Mend the row.") from None
+    # Also false for nan, which no comparison holds for.
+    if not (width > 0 and height > 0 and abs(left) + abs(top) + width + height < float("inf")):
+        raise CropworthError(
+            f"{where}: a box of {width:g} x {height:g} pixels at ({left:g}, {top:g})",
+            "finite numbers and an area",
+            "Mend or remove it.",
+        )
+    return Box(left, top, width, height, where)
+
+
+def _csv(path: Path, text: str) -> Iterator[tuple[str, list[Any], str]]:
+    reader = csv.DictReader(text.splitlines())
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+    if missing:
+        raise CropworthError(
+            f"{path} with the columns {', '.join(reader.fieldnames or ['none'])}",
+            f"the columns {', '.join(COLUMNS)}",
+            "Add " + ", ".join(missing) + ".",
+        )
+    for row in reader:
+        yield row["path"], [row[name] for name in COLUMNS[1:]], f"{path}, line {reader.line_num}"
+
+
+def _coco(path: Path, text: str) -> Iterator[tuple[str, list[Any], str]]:
+    try:
+        found = json.loads(text)
+        names = {image["id"]: image["file_name"] for image in found["images"]}
+        annotations = [(entry["image_id"], entry["bbox"]) for entry in found["annotations"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CropworthError(
+            f"{path} ({type(error).__name__}: {error})",
+            "COCO's images (id, file_name) and annotations (image_id, bbox)",
+            "Export it as COCO JSON, or write a CSV.",
+        ) from None
+    for number, (image, values) in enumerate(annotations):
+        where = f"{path}, annotations[{number}]"
+        if image not in names:
+            raise CropworthError(f"{where} of image_id {image}", "an id of one of its images", "Mend the file.")
+        yield names[image], values, where

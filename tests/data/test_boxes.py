@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from cropworth.config import parse
+from cropworth.crops.geometry import boxes_to_theta
+from cropworth.crops.sampling import sample
+from cropworth.data.boxes import read_boxes
+from cropworth.data.config import Folder
+from cropworth.data.folder import FolderTask
+from cropworth.errors import CropworthError
+
+SIZE = (60, 40)  # width, height
+
+
+def place(index: int) -> tuple[int, int, int, int]:
+    """Where the object of an image is: x, y, w, h in pixels, in the middle square that is kept."""
+    return 12 + index % 9, 3 + index % 7, 12, 10
+
+
+def folder_of(tmp_path: Path, count: int = 12) -> Path:
+    """Dark images with a white rectangle each."""
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for index in range(count):
+            image = Image.new("L", SIZE)
+            x, y, w, h = place(index)
+            image.paste(255, (x, y, x + w, y + h))
+            image.save(tmp_path / name / f"{index:02}.png")
+    return tmp_path
+
+
+def lines(tmp_path: Path) -> list[str]:
+    images = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*.png"))
+    return ["path,x,y,w,h", *(f"{name},{','.join(map(str, place(int(name[4:6]))))}" for name in images)]
+
+
+def coco(tmp_path: Path) -> dict[str, list[dict[str, object]]]:
+    rows = [line.split(",") for line in lines(tmp_path)[1:]]
+    return {
+        "images": [{"id": 7 * i, "file_name": name} for i, (name, *_) in enumerate(rows)],
+        "annotations": [{"image_id": 7 * i, "bbox": [*map(int, box)]} for i, (_, *box) in enumerate(rows)],
+    }
+
+
+def read(tmp_path: Path, boxes: str = "boxes.csv", **settings: object) -> FolderTask:
+    values = {"folder": str(tmp_path), "image_size": 20, "channels": 1, "boxes": boxes, **settings}
+    return FolderTask(parse(Folder, values))
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_boxes_follow_the_images(tmp_path: Path, kind: str) -> None:
+    folder_of(tmp_path)
+    text = "\n".join(lines(tmp_path)) if kind == "csv" else json.dumps(coco(tmp_path))
+    (tmp_path / f"boxes.{kind}").write_text(text)
+    task = read(tmp_path, f"boxes.{kind}")
+    for items in (task.test, task.validation, task.training_epoch(task.train_limit, 0, 0)):
+        assert items.boxes is not None
+        inside = sample(items.images.float(), boxes_to_theta(items.boxes), (8, 8))
+        assert inside[..., 2:-2, 2:-2].min() > 250
+        area = items.boxes[:, 2:].prod(1)
+        white = items.images.float().mean((1, 2, 3)) / 255
+        torch.testing.assert_close(area, white, atol=0.01, rtol=0.05)  # and nothing white outside
+
+
+def test_an_image_without_a_box_and_one_that_is_cut_away(tmp_path: Path) -> None:
+    rows = lines(folder_of(tmp_path))
+    rows[1] = rows[1].split(",")[0] + ",0,0,5,5"  # left of the middle square
+    del rows[2]
+    (tmp_path / "boxes.csv").write_text("\n".join(rows))
+    task = read(tmp_path)
+    every = torch.cat(
+        [
+            s.boxes
+            for s in (task.test, task.validation, task.training_epoch(task.train_limit, 0, 0))
+            if s.boxes is not None
+        ]
+    )
+    assert every.isnan().all(1).sum() == 2
+    assert every.isnan().any(1).sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("cat/00.png,1,1,0,5", r"boxes.csv, line 2: a box of 0 x 5 pixels.*an area"),
+        ("cat/00.png,1,1,nan,5", "line 2.*finite numbers"),
+        ("cat/00.png,1,1,wide,5", r"line 2: \['1', '1', 'wide', '5'\].*four numbers"),
+        ("cat/00.png,1,1,5", "line 2.*four numbers"),
+        ("cat/00.png,55,1,12,5", r"line 2: a box from \(55, 1\) to \(67, 6\).*inside the image of 60 x 40"),
+        ("cat/99.png,1,1,5,5", "line 2: a box of cat/99.png; expected an image of"),
+        ("cat/01.png,1,1,5,5", "line 3: a second box of cat/01.png, after .*line 2"),
+    ],
+)
+def test_boxes_that_are_refused(tmp_path: Path, row: str, message: str) -> None:
+    rows = lines(folder_of(tmp_path))
+    (tmp_path / "boxes.csv").write_text("\n".join([rows[0], row, *rows[2:]]))
+    with pytest.raises(CropworthError, match=message):
+        read(tmp_path)
+
+
+def test_all_bad_rows_at_once(tmp_path: Path) -> None:
+    (tmp_path / "boxes.csv").write_text("path,x,y,w,h\na.png,1,1,0,5\nb.png,1,1,2,2\nc.png,1,1,-1,2\n")
+    with pytest.raises(CropworthError) as caught:
+        read_boxes(tmp_path / "boxes.csv")
+    assert "line 2" in str(caught.value)
+    assert "line 4" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("boxes.csv", "path,x,y\n", "columns path, x, y.*Add w, h"),
+        ("boxes.csv", "", "columns none"),
+        ("boxes.json", "{", "JSONDecodeError.*COCO"),
+        ("boxes.json", '{"images": []}', "KeyError: 'annotations'"),
+        ("boxes.json", '{"images": [], "annotations": [{"image_id": 3, "bbox": [0, 0, 1, 1]}]}', "of image_id 3"),
+        ("other.csv", "", "other.csv.*a file of boxes"),
+    ],
+)
+def test_files_that_are_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
+    if name != "other.csv":
+        (tmp_path / name).write_text(text)
+    with pytest.raises(CropworthError, match=message):
+        read_boxes(tmp_path / name)
