@@ -52,7 +52,7 @@ def test_several_candidates_need_one_heatmap(change: dict[str, Any]) -> None:
     def several(values: dict[str, Any]) -> None:
         values["variants"]["crop"] |= {"localizer": "heatmap", "candidates": 2, **change}
 
-    with pytest.raises(CropworthError, match="localizer must be heatmap, steps 1"):
+    with pytest.raises(CropworthError, match="several candidates need the localizer heatmap or proposals"):
         plan(several)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
-from torchvision.ops import batched_nms, box_convert, clip_boxes_to_image
+from torchvision.ops import box_convert, clip_boxes_to_image, nms
 
 from cropworth.crops.geometry import box_iou, theta_to_boxes
 from cropworth.crops.localizers import ACTIVITY
@@ -47,7 +47,7 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
         sides: Sequence[float],
         *,
         ratios: Sequence[float] = (1.0,),
-        before: int = 64,
+        before: int = 32,
         keep: int = 8,
         overlap: float = 0.5,
         least_score: float = 0.0,
@@ -84,13 +84,15 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
         scores, deltas, anchors = self._predict(features, look_size)
         items, (height, width) = len(features), look_size
         wide = torch.promote_types(deltas.dtype, torch.float32)
-        boxes = self.box_coder.decode_single(deltas.to(wide).flatten(0, 1), anchors.repeat(items, 1)).view_as(deltas)
-        scores = scores.to(wide)
-        scores, order = scores.topk(min(self.pre_nms_top_n(), scores.shape[1]), dim=1)
-        boxes = clip_boxes_to_image(_chosen(boxes, order), (height, width))
+        scores, order = scores.to(wide).topk(min(self.pre_nms_top_n(), scores.shape[1]), dim=1)
+        deltas = _chosen(deltas.to(wide), order)  # only what stays is decoded
+        boxes = self.box_coder.decode_single(deltas.flatten(0, 1), anchors[order].flatten(0, 1)).view_as(deltas)
+        boxes = clip_boxes_to_image(boxes, (height, width))
         corner, size = boxes[..., :2], boxes[..., 2:] - boxes[..., :2]
+        # One suppression for all items, each moved to a place of its own: one for each would take longer than all else.
         item = torch.arange(items, device=boxes.device).repeat_interleave(boxes.shape[1])
-        kept = batched_nms(boxes.detach().flatten(0, 1), scores.detach().flatten(), item, self.nms_thresh)
+        apart = boxes.detach().double().flatten(0, 1) + (item * (2 * max(height, width))).unsqueeze(-1)
+        kept = nms(apart, scores.detach().double().flatten(), self.nms_thresh)
         suppressed = torch.ones_like(item, dtype=torch.bool).index_fill(0, kept, False).view_as(scores)
         suppressed = suppressed | (scores.sigmoid() < self.score_thresh) | (size.amin(-1) < 1)
         scores = scores.masked_fill(suppressed, -math.inf)
@@ -170,18 +172,9 @@ class ProposalGuidedTransformer(Cropper):
         return (theta, *self.proposals.propose(features, look.shape[-2:]))
 
     def candidates(self, images: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """The likeliest places, of which one may be the unrefined: for `marginal_loss`, or to read several crops.
+        """See `Cropper`: up to one more than the proposals, since the unrefined theta is one of them.
 
-        Args:
-            images: (B, C, H, W).
-            count: K, how many, up to one more than the proposals.
-
-        Returns:
-            Poses (B, K, 2, 3), and the logarithm of each one's weight (B, K), the most likely first. Where an item has
-            fewer proposals, the rest are its theta with a weight of 0.
-
-        Raises:
-            CropworthError: there are not so many.
+        Where an item has fewer proposals, the rest are its theta with a weight of 0.
         """
         theta, proposals, scores = self.propose(images)
         boxes, log_weights = _candidates(theta, proposals, scores)

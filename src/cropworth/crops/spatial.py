@@ -78,6 +78,21 @@ class Reader(nn.Module):
 class Cropper(Reader):
     """Base of the learned crops: crops at full resolution where `locate` says; see `Reader`."""
 
+    def candidates(self, images: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The places between which the localizer wavers, to be trained on by `marginal_loss`.
+
+        Args:
+            images: (B, C, H, W).
+            count: K, how many.
+
+        Returns:
+            Poses (B, K, rows, columns), and the logarithm of each one's weight (B, K), the most likely first.
+
+        Raises:
+            CropworthError: there are no candidates, or not so many.
+        """
+        raise CropworthError(f"a {type(self).__name__}", "a crop with candidates", "Use a SpatialTransformer.")
+
     def crop(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) -> crops (B, C, *size), or (B, K, C, *size), and the pose where they were taken."""
         pose = self.locate(images)
@@ -119,18 +134,7 @@ class SpatialTransformer(Cropper):
         return placed(self.transform, self.localizer(self.look(images)))
 
     def candidates(self, images: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """The places between which a `HeatmapLocalizer` wavers, to be trained on by `marginal_loss`.
-
-        Args:
-            images: (B, C, H, W).
-            count: K, how many.
-
-        Returns:
-            Poses (B, K, rows, columns), and the logarithm of each one's weight (B, K), the most likely first.
-
-        Raises:
-            CropworthError: the localizer has no candidates, or not so many.
-        """
+        """See `Cropper`: the peaks of a `HeatmapLocalizer`."""
         find = getattr(self.localizer, "candidates", None)
         if find is None:
             raise CropworthError(

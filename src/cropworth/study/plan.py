@@ -75,8 +75,8 @@ class Oracle(Config):
 class Crop(Config):
     """A learned crop in front of the backbone."""
 
-    localizer: Literal["regression", "heatmap"]
-    """What decides where to crop."""
+    localizer: Literal["regression", "heatmap", "proposals"]
+    """What decides where to crop; `proposals` is a heatmap guided by a region proposal network."""
     transform: Literal["zoom", "similarity", "affine", "unbounded-affine"]
     """What kind of crop."""
     size: Side
@@ -88,7 +88,9 @@ class Crop(Config):
     steps: Annotated[int, Field(ge=1, le=8)] = 1
     """Looks, each into the crop of the one before; more than 1 is a cascade."""
     candidates: Annotated[int, Field(ge=1, le=8)] = 1
-    """Places between which training lets the classifier decide; more than 1 needs a heatmap and a single step."""
+    """Places between which training lets the classifier decide; more than 1 needs a heatmap or proposals."""
+    box_losses: float = Field(default=0.0, ge=0)
+    """Weight of the proposal network's own losses, which learn from the true boxes; 0 does not look at them."""
     localizer_lr: float = Field(default=1.0, gt=0)
     """Learning rate of the localizer, as a multiple of the backbone's."""
     antialias: bool = False
@@ -106,8 +108,12 @@ class Crop(Config):
     def _together(self) -> Self:
         if self.transform == "unbounded-affine" and self.start_scale != 1.0:
             raise ValueError("unbounded-affine starts at the whole input; start_scale belongs to the others")
-        if self.candidates > 1 and (self.localizer != "heatmap" or self.steps > 1):
-            raise ValueError("several candidates are the peaks of one heatmap: localizer must be heatmap, steps 1")
+        if self.candidates > 1 and (self.localizer == "regression" or self.steps > 1):
+            raise ValueError("several candidates need the localizer heatmap or proposals, and steps = 1")
+        if self.localizer == "proposals" and self.steps > 1:
+            raise ValueError("proposals guide a single crop: steps must be 1")
+        if self.box_losses and self.localizer != "proposals":
+            raise ValueError("box_losses are those of the localizer proposals")
         return self
 
 

@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
 from cropworth.crops.penalties import scale_prior
+from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork
 from cropworth.crops.sampling import sample
 from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer, on_each, shrink
 from cropworth.crops.training import consistency, jitter, marginal_loss
@@ -25,6 +26,11 @@ from cropworth.models.build import build_backbone, takes
 from cropworth.study.plan import Backbone, Centre, Crop, Matched, Oracle, Plan, Small, Variant, Whole
 
 Size = tuple[int, int]
+
+# Channels of a HeatmapLocalizer's own features.
+HEATMAP_WIDTH = 16
+# Sides of the proposals' anchors, in units of the crop's starting scale.
+ANCHORS = (0.5, 0.7, 1.0, 1.4, 2.0)
 
 
 class Classifier(nn.Module):
@@ -56,10 +62,10 @@ class Classifier(nn.Module):
             crops, log_weights = self.crop.candidates(images)
             loss = marginal_loss(on_each(self.backbone, crops), log_weights, labels)
             # The penalties judge the pose in the middle of all candidates, so that they pull these together.
-            return loss + self.crop.penalty(images, self.crop.cropper.locate(images))
+            return loss + self.crop.penalty(images, self.crop.cropper.locate(images), boxes)
         seen, theta = self.view(images, boxes)
         loss = F.cross_entropy(self.backbone(seen), labels)
-        return loss if self.crop is None or theta is None else loss + self.crop.penalty(images, theta)
+        return loss if self.crop is None or theta is None else loss + self.crop.penalty(images, theta, boxes)
 
     def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
         """Images (B, C, H, W), and true boxes (B, 4) where the variant needs them -> logits (B, classes)."""
@@ -74,8 +80,8 @@ class LocatedCrop(nn.Module):
         """Images (B, C, H, W), boxes (B, 4) or None -> crops (B, C, h, w) and theta (B, 2, 3) or None."""
         raise NotImplementedError
 
-    def penalty(self, images: Tensor, theta: Tensor) -> Tensor:
-        """What training adds to the loss for crops of `images` at `theta`: ()."""
+    def penalty(self, images: Tensor, theta: Tensor, boxes: Tensor | None) -> Tensor:
+        """What training adds to the loss for crops of `images` at `theta`, whose true boxes may be known: ()."""
         return images.new_zeros(())
 
 
@@ -87,14 +93,24 @@ class LearnedCrop(LocatedCrop):
         self.cropper = cropper
         self.settings = settings
 
-    def penalty(self, images: Tensor, theta: Tensor) -> Tensor:
+    def penalty(self, images: Tensor, theta: Tensor, boxes: Tensor | None) -> Tensor:
         """See `LocatedCrop`."""
-        settings, total = self.settings, super().penalty(images, theta)
+        settings, total = self.settings, super().penalty(images, theta, boxes)
         if settings.consistency:
             total = total + settings.consistency * consistency(self.cropper, images, theta)
         if settings.scale_prior:
             total = total + settings.scale_prior * scale_prior(theta, settings.start_scale)
+        if settings.box_losses:
+            total = total + settings.box_losses * self._box_losses(images, boxes)
         return total
+
+    def _box_losses(self, images: Tensor, boxes: Tensor | None) -> Tensor:
+        if boxes is None:
+            raise CropworthError("box_losses, but no true boxes", "a task that knows them", "Set box_losses to 0.")
+        assert isinstance(self.cropper, ProposalGuidedTransformer)
+        known = [box[~box.isnan().any(-1)] for box in boxes.unsqueeze(1)]
+        of_scores, of_boxes = self.cropper.proposal_losses(images, known)
+        return of_scores + of_boxes
 
     def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """See `LocatedCrop`."""
@@ -103,7 +119,6 @@ class LearnedCrop(LocatedCrop):
 
     def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) -> crops of K candidates (B, K, C, h, w) and the logarithms of their weights (B, K)."""
-        assert isinstance(self.cropper, SpatialTransformer)
         theta, log_weights = self.cropper.candidates(images, self.settings.candidates)
         return self._read(images, theta), log_weights
 
@@ -239,6 +254,8 @@ def _cropper(variant: Crop, channels: int) -> Cropper:
     size, look = (variant.size, variant.size), (variant.look_size, variant.look_size)
     scale = variant.start_scale
     transforms = [_transform(variant.transform, (0.5, 0.5, scale, scale))]
+    if variant.localizer == "proposals":
+        return _guided(variant, channels, transforms[0])
     transforms += [_transform(variant.transform, None) for _ in range(variant.steps - 1)]
     localizers = [
         _localizer(variant.localizer, channels, look, transform.parameters_needed, first=transform is transforms[0])
@@ -247,6 +264,23 @@ def _cropper(variant: Crop, channels: int) -> Cropper:
     if variant.steps > 1:
         return Cascade(localizers, transforms, size, look_size=look, antialias=variant.antialias)
     return SpatialTransformer(localizers[0], transforms[0], size, look_size=look, antialias=variant.antialias)
+
+
+def _guided(variant: Crop, channels: int, transform: Transform) -> ProposalGuidedTransformer:
+    """The heatmap's convolutions, which the proposal network shares."""
+    outputs, look = transform.parameters_needed, (variant.look_size, variant.look_size)
+    features = HeatmapLocalizer(channels, outputs).features
+    localizer = HeatmapLocalizer(HEATMAP_WIDTH, outputs, features=nn.Identity())
+    sides = [anchor * variant.start_scale * variant.look_size for anchor in ANCHORS]
+    return ProposalGuidedTransformer(
+        features,
+        localizer,
+        transform,
+        ProposalNetwork(HEATMAP_WIDTH, sides),
+        (variant.size, variant.size),
+        look_size=look,
+        antialias=variant.antialias,
+    )
 
 
 def _transform(name: str, start: tuple[float, ...] | None) -> Transform:
