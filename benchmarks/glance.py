@@ -95,8 +95,8 @@ def main() -> None:
     lines = [
         "# Does a glance pay?",
         "",
-        "Accuracy of the whole input read by the backbone, of the glance with its crop, of the glance alone, and of the",
-        "glance that takes the crop only where it is not sure; how many crops it takes, and its time over the whole's.",
+        "Accuracy of the whole input read by the backbone, of the glance with its crop, of the glance alone, and of",
+        "the glance that takes the crop only where it is not sure; how many crops it takes, its time over the whole's.",
         "",
         "| seed | whole input, % | all stages, % | glance, % | with early stops, % | crops an item | time ratio |",
         "|---|---|---|---|---|---|---|",
