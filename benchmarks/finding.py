@@ -1,11 +1,11 @@
 """Does the crop find the object? Localizers, transforms and samplers on cluttered digits.
 
-One study for each canvas and each range of the digit's scale, five seeds each; an hour and a half on 2 processors:
+One study for each canvas and each range of the digit's scale, five seeds each; three hours on 2 processors:
 
     python benchmarks/finding.py --out finding --jobs 2
 
-Finished trials are kept, so that it may be stopped and started again. It writes ``finding/finding.md``; what was found
-so far is in docs/results/finding.md.
+Finished trials are kept, so that it may be stopped and started again. It writes ``finding/finding.md``; what was found is
+in docs/results/finding.md.
 """
 
 from __future__ import annotations
