@@ -4,8 +4,8 @@ One study for each canvas and each range of the digit's scale, five seeds each; 
 
     python benchmarks/finding.py --out finding --jobs 2
 
-Finished trials are kept, so that it may be stopped and started again. It writes ``finding/finding.md``; what was found is
-in docs/results/finding.md.
+Finished trials are kept, so that it may be stopped and started again. It writes ``finding/finding.md``; what was found
+is in docs/results/finding.md.
 """
 
 from __future__ import annotations
