@@ -1,11 +1,11 @@
 """Does the crop find the object? Localizers, transforms and samplers on cluttered digits.
 
-One study for each canvas and each range of the digit's scale, five seeds each; an hour and a half on 2 processors:
+One study for each canvas and each range of the digit's scale, five seeds each; three hours on 2 processors:
 
     python benchmarks/finding.py --out finding --jobs 2
 
 Finished trials are kept, so that it may be stopped and started again. It writes ``finding/finding.md``; what was found
-so far is in docs/results/finding.md.
+is in docs/results/finding.md.
 """
 
 from __future__ import annotations
@@ -59,7 +59,6 @@ def variants(canvas: int, every: bool) -> dict[str, dict[str, Any]]:
     if every:
         found |= {
             "default, no jitter": {**default, "jitter": 0.0},
-            "default, similarity": {**default, "transform": "similarity"},
             "regression, zoom": {**bounded, "localizer": "regression", "transform": "zoom"},
             "plain, no penalties": {**plain, "consistency": 0.0, "scale_prior": 0.0},
             "plain, similarity": {**plain, "transform": "similarity"},
@@ -145,11 +144,9 @@ def _places(record: Record, task: Task) -> tuple[torch.Tensor, torch.Tensor]:
     return centre_error(theta, boxes) * task.image_size[0], localisation_iou(theta, boxes)
 
 
-def table(canvas: int, scale: str, found: list[Row]) -> str:
+def table(found: list[Row]) -> str:
     """One canvas as Markdown."""
     lines = [
-        f"### {canvas} px, {CANVASES[canvas]} pieces of clutter, digits at scale {scale}",
-        "",
         "| variant | accuracy, % (seeds' sd) | gap closed | centre error, px | IoU | seeds converged | inference |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -204,8 +201,9 @@ def main() -> None:
             folder = arguments.out / f"{canvas}-{'one' if scale == '1' else 'range'}"
             study = run_study(prepare(plan), folder, arguments.jobs, lambda p, f=folder: print(f.name, p.done, p.total))
             task = build_task(plan.data)
-            tables += [table(canvas, scale, rows(study, task)), where_errors_are(study, task)]
-            print("\n\n".join(tables[-2:]), flush=True)
+            title = f"### {canvas} px, {CANVASES[canvas]} pieces of clutter, digits at scale {scale}"
+            tables += [title, table(rows(study, task)), where_errors_are(study, task)]
+            print("\n\n".join(tables[-3:]), flush=True)
     environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
     settings = f"{TRAIN_SIZE:,} digits, {EPOCHS} epochs of fresh canvases, {SEEDS} seeds, crops of {CROP} px"
     (arguments.out / "finding.md").write_text("\n\n".join([*tables, f"{settings}. {environment}."]) + "\n")

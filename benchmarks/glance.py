@@ -93,6 +93,11 @@ def main() -> None:
     task = ClutteredDigits(DigitsCluttered(task="digits-cluttered", canvas=CANVAS, clutter=CLUTTER))
     (images, _, _) = next(batches(task.test, 256))
     lines = [
+        "# Does a glance pay?",
+        "",
+        "Accuracy of the whole input read by the backbone, of the glance with its crop, of the glance alone, and of",
+        "the glance that takes the crop only where it is not sure; how many crops it takes, its time over the whole's.",
+        "",
         "| seed | whole input, % | all stages, % | glance, % | with early stops, % | crops an item | time ratio |",
         "|---|---|---|---|---|---|---|",
     ]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,18 @@ def test_a_whole_study_and_then_nothing_left_to_do(tiny: Path) -> None:
     again = run_study(prepared, tiny / "study", 1, seen.append)
     assert snapshot(tiny / "study") == before
     assert again.latency == study.latency
+
+
+def test_a_variant_that_was_not_timed_is_timed(tiny: Path) -> None:
+    """A run that added the variant was stopped between its last trial and the timing."""
+    prepared = prepare(load_plan(tiny / "plan.yaml"))
+    study = run_study(prepared, tiny / "study", 1)
+    assert study.latency is not None
+    times = {"baseline": study.latency.seconds_per_item["baseline"]}
+    Ledger(tiny / "study").write_latency(replace(study.latency, seconds_per_item=times))
+    again = run_study(prepared, tiny / "study", 1)
+    assert again.latency is not None
+    assert set(again.latency.seconds_per_item) == {"baseline", "crop"}
 
 
 def test_only_what_is_missing_is_trained(tiny: Path) -> None:

@@ -97,7 +97,8 @@ def run_study(prepared: Prepared, out: Path, jobs: int, progress: Callable[[Prog
     for name, status in _train(prepared, ledger, missing, jobs):
         done, failed, work_done = done + 1, failed + (status != "ok"), work_done + work[name]
         progress(Progress(done, len(trials), work_done / sum(work.values()), failed))
-    if missing or ledger.read_latency() is None:
+    timed = None if missing else ledger.read_latency()
+    if timed is None or not timed.seconds_per_item.keys() >= plan.variants.keys():
         ledger.write_latency(time_inference(prepared, ledger))
     return ledger.read()
 
