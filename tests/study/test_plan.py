@@ -56,6 +56,17 @@ def test_several_candidates_need_one_heatmap(change: dict[str, Any]) -> None:
         plan(several)
 
 
+@pytest.mark.parametrize(
+    "change", [{"localizer": "proposals", "steps": 2}, {"localizer": "heatmap", "box_losses": 1.0}]
+)
+def test_what_only_proposals_have(change: dict[str, Any]) -> None:
+    def guided(values: dict[str, Any]) -> None:
+        values["variants"]["crop"] |= change
+
+    with pytest.raises(CropworthError, match="proposals"):
+        plan(guided)
+
+
 def test_a_changed_target_repeats_the_matched_control() -> None:
     def matched(size: int) -> str:
         def change(values: dict[str, Any]) -> None:

@@ -252,3 +252,25 @@ class TestControls:
         )
         with pytest.raises(CropworthError, match="centre crop of 50 pixels"):
             build_variant(larger, "centre", digits, 0)
+
+
+def test_proposals_learn_from_true_boxes_where_there_are_any(plan: Plan, task: Task) -> None:
+    guided = {"localizer": "proposals", "transform": "zoom", "size": 12, "look_size": 16, "start_scale": 0.5}
+    scene = {"task": "digits-scene", "canvas": 64, "clutter": 2, "others": 1, "digit_scale": [0.5, 1.0]}
+    values = plan_with(plan, data=scene, variants={"baseline": {"control": "whole"}, "crop": guided}).model_dump()
+    scenes = build_task(Plan.model_validate(values).data)
+    items = scenes.validation.take(slice(0, 8))
+    images, losses = items.images.float() / 255, {}
+    for weight in (0.0, 2.0):
+        values["variants"]["crop"]["box_losses"] = weight
+        model = build_variant(Plan.model_validate(values), "crop", scenes, seed=0)
+        torch.manual_seed(0)  # which anchors are sampled
+        losses[weight] = model.loss(images, items.boxes, items.labels)
+    assert model.crop is not None
+    torch.manual_seed(0)
+    expected = sum(model.crop.cropper.proposal_losses(images, list(items.boxes.unsqueeze(1))))
+    torch.testing.assert_close(losses[2.0] - losses[0.0], 2 * expected, atol=1e-4, rtol=1e-4)
+    with pytest.raises(CropworthError, match="no true boxes"):
+        model.loss(images, None, items.labels)
+    record, _ = run_trial(Plan.model_validate(values), "crop", 16, 0, scenes, threads=1)
+    assert record.median_iou is not None
