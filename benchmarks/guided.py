@@ -1,11 +1,12 @@
 """Do region proposals guide a crop better? Scenes of several digits, and small digits in large frames.
 
 In the scenes digits of scale 0.5 to 2 stand on 128 pixels, and the framed one is to be read; the large frames are of
-256 pixels with a digit of 28. Seven hours of one core:
+256 pixels with a digit of 28. Hours:
 
     python benchmarks/guided.py --out guided --jobs 2
 
-Finished trials are kept, so that it may be stopped and started again. It writes ``guided/guided.md``.
+Finished trials are kept, so that it may be stopped and started again. It writes ``guided/guided.md``;
+its results are not committed yet.
 """
 
 from __future__ import annotations
