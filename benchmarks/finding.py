@@ -20,7 +20,6 @@ from typing import Any
 import torch
 
 from cropworth.crops.health import centre_error, localisation_iou
-from cropworth.data.build import build_task
 from cropworth.data.task import Task
 from cropworth.measure.environment import describe_environment
 from cropworth.study.plan import Plan
@@ -188,25 +187,39 @@ def _wrong(record: Record, task: Task) -> torch.Tensor:
     return torch.from_numpy(record.probabilities).argmax(-1) != task.test.labels
 
 
+def options(description: str) -> argparse.Namespace:
+    """What the command line says: `out` and `jobs`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the studies and of the tables")
+    parser.add_argument("--jobs", type=int, default=1, help="trials at once")
+    return parser.parse_args()
+
+
+def studied(plan: Plan, folder: Path, jobs: int) -> tuple[Study, Task]:
+    """Run what is missing of the study in `folder`."""
+    prepared = prepare(plan)
+    study = run_study(prepared, folder, jobs, lambda now: print(folder.name, now.done, now.total, flush=True))
+    return study, prepared.task
+
+
+def write(path: Path, tables: list[str], seeds: int) -> None:
+    """The tables, and how and on what they were made."""
+    environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
+    settings = f"{TRAIN_SIZE:,} digits, {EPOCHS} epochs of fresh canvases, {seeds} seeds, crops of {CROP} px"
+    path.write_text("\n\n".join([*tables, f"{settings}. {environment}."]) + "\n")
+
+
 def main() -> None:
     """Run what is missing and write the tables."""
-    parser = argparse.ArgumentParser(description="Does the crop find the object?")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the studies and of finding.md")
-    parser.add_argument("--jobs", type=int, default=1, help="trials at once")
-    arguments = parser.parse_args()
-    tables = []
+    arguments, tables = options("Does the crop find the object?"), []
     for scale in SCALES:
         for canvas in CANVASES:
-            plan = plan_for(canvas, scale)
             folder = arguments.out / f"{canvas}-{'one' if scale == '1' else 'range'}"
-            study = run_study(prepare(plan), folder, arguments.jobs, lambda p, f=folder: print(f.name, p.done, p.total))
-            task = build_task(plan.data)
+            study, task = studied(plan_for(canvas, scale), folder, arguments.jobs)
             title = f"### {canvas} px, {CANVASES[canvas]} pieces of clutter, digits at scale {scale}"
             tables += [title, table(rows(study, task)), where_errors_are(study, task)]
             print("\n\n".join(tables[-3:]), flush=True)
-    environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
-    settings = f"{TRAIN_SIZE:,} digits, {EPOCHS} epochs of fresh canvases, {SEEDS} seeds, crops of {CROP} px"
-    (arguments.out / "finding.md").write_text("\n\n".join([*tables, f"{settings}. {environment}."]) + "\n")
+    write(arguments.out / "finding.md", tables, SEEDS)
 
 
 if __name__ == "__main__":

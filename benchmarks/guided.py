@@ -11,30 +11,25 @@ its results are not committed yet.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
-from finding import rows, table
+from finding import CROP, DIGIT, EPOCHS, JITTER, TRAIN_SIZE, options, rows, studied, table, write
 
-from cropworth.data.build import build_task
-from cropworth.measure.environment import describe_environment
 from cropworth.study.plan import Plan
-from cropworth.study.run import prepare, run_study
 
-DIGIT, CROP, LOOK = 28, 32, 64
+LOOK = 64
 DATA: dict[str, dict[str, Any]] = {
     "scenes": {"task": "digits-scene", "canvas": 128, "clutter": 24, "others": 3},
     "large frames": {"task": "digits-cluttered", "canvas": 256, "clutter": 96},
 }
-SEEDS, TRAIN_SIZE, EPOCHS = 3, 2000, 12
+SEEDS = 3
 
 
 def plan_for(name: str) -> Plan:
     """The study of one kind of picture."""
     common = {"size": CROP, "look_size": LOOK * DATA[name]["canvas"] // 128}
     bounded = {**common, "transform": "zoom", "start_scale": DIGIT / DATA[name]["canvas"]}
-    trained = {"candidates": 2, "jitter": 0.1, "consistency": 1.0}
+    trained = {"candidates": 2, "jitter": JITTER, "consistency": 1.0}
     return Plan.model_validate(
         {
             "name": f"guided, {name}",
@@ -59,20 +54,12 @@ def plan_for(name: str) -> Plan:
 
 def main() -> None:
     """Run what is missing and write the tables."""
-    parser = argparse.ArgumentParser(description="Do region proposals guide a crop better?")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the studies and of guided.md")
-    parser.add_argument("--jobs", type=int, default=1, help="trials at once")
-    arguments = parser.parse_args()
-    tables = []
+    arguments, tables = options("Do region proposals guide a crop better?"), []
     for name in DATA:
-        plan = plan_for(name)
-        folder = arguments.out / name.replace(" ", "-")
-        study = run_study(prepare(plan), folder, arguments.jobs, lambda p, f=folder: print(f.name, p.done, p.total))
-        tables += [f"### {name}", table(rows(study, build_task(plan.data)))]
+        study, task = studied(plan_for(name), arguments.out / name.replace(" ", "-"), arguments.jobs)
+        tables += [f"### {name}", table(rows(study, task))]
         print("\n\n".join(tables[-2:]), flush=True)
-    environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
-    settings = f"{TRAIN_SIZE:,} digits, {EPOCHS} epochs of fresh canvases, {SEEDS} seeds, crops of {CROP} px"
-    (arguments.out / "guided.md").write_text("\n\n".join([*tables, f"{settings}. {environment}."]) + "\n")
+    write(arguments.out / "guided.md", tables, SEEDS)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,12 @@ def boxes_to_theta(boxes: Tensor) -> Tensor:
             "Divide pixels by the input's width and height.",
         )
     centre, size = boxes.chunk(2, dim=-1)  # (..., d) each
-    return torch.cat([torch.diag_embed(size), (2 * centre - 1).unsqueeze(-1)], dim=-1)
+    return upright(size, 2 * centre - 1)
+
+
+def upright(scale: Tensor, shift: Tensor) -> Tensor:
+    """The pose without turn or shear: scales (..., d), negative where mirrored, and shifts (..., d) of each axis."""
+    return torch.cat([torch.diag_embed(scale), shift.unsqueeze(-1)], dim=-1)
 
 
 def theta_to_boxes(pose: Tensor) -> Tensor:

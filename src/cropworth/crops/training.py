@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from cropworth.crops.geometry import boxes_to_theta, compose, dimensions, theta_to_boxes
+from cropworth.crops.geometry import boxes_to_theta, compose, dimensions, theta_to_boxes, upright
 from cropworth.crops.sampling import sample
 from cropworth.crops.spatial import Reader
 from cropworth.errors import CropworthError
@@ -100,7 +100,7 @@ def jitter(pose: Tensor, amount: float = 0.1, generator: torch.Generator | None 
     draw = torch.rand(*pose.shape[:-2], 1 + d, generator=generator, dtype=pose.dtype).to(pose.device)
     change = amount * (2 * draw - 1)
     zoom = change[..., :1].exp().expand_as(change[..., 1:])
-    return compose(pose, torch.cat([torch.diag_embed(zoom), change[..., 1:].unsqueeze(-1)], dim=-1))
+    return compose(pose, upright(zoom, change[..., 1:]))
 
 
 def set_reach(model: nn.Module, reach: float) -> None:
@@ -163,7 +163,7 @@ def consistency(reader: Reader, images: Tensor, pose: Tensor, generator: torch.G
     zoom = torch.exp(LARGEST_ZOOM * (2 * draw[0] - 1)).unsqueeze(-1)  # (B, 1)
     flip = 1 - 2 * (draw[1:3] < 0.5).to(pose.dtype).T  # (B, 2), each -1 or 1
     shift = LARGEST_SHIFT * (2 * draw[3:].T - 1)
-    change = torch.cat([torch.diag_embed(zoom * flip), shift.unsqueeze(-1)], dim=-1)  # (B, 2, 3)
+    change = upright(zoom * flip, shift)  # (B, 2, 3)
     look = reader.look(images)
     moved = sample(look, change, look.shape[-2:])
     several = pose.ndim == 4

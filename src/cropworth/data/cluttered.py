@@ -45,9 +45,13 @@ class ClutteredDigits(Task):
         canvases = np.zeros((len(sources), side, side), dtype=np.uint8)
         for _ in range(self.config.clutter):
             _paste(canvases, _pieces(digits, self.config.clutter_size, rng), rng)
-        boxes = self._laid(canvases, digits, rng)
+        boxes = self._filled(canvases, digits, rng)
         labels = torch.from_numpy(self._labels[sources].astype(np.int64))
         return Split(torch.from_numpy(canvases).unsqueeze(1), labels, torch.from_numpy(boxes))
+
+    def _filled(self, canvases: Images, digits: Images, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Lay on each canvas all its digits, in place -> the boxes (n, 4) of those to read."""
+        return self._laid(canvases, digits, rng)
 
     def _laid(
         self, canvases: Images, digits: Images, rng: np.random.Generator, frame: bool = False
@@ -76,12 +80,10 @@ class DigitScenes(ClutteredDigits):
         self.others = config.others
         super().__init__(config)
 
-    def _laid(
-        self, canvases: Images, digits: Images, rng: np.random.Generator, frame: bool = True
-    ) -> NDArray[np.float32]:
+    def _filled(self, canvases: Images, digits: Images, rng: np.random.Generator) -> NDArray[np.float32]:
         for _ in range(self.others):
-            super()._laid(canvases, digits[_others(len(digits), rng)], rng)
-        return super()._laid(canvases, digits, rng, frame)
+            self._laid(canvases, digits[_others(len(digits), rng)], rng)
+        return self._laid(canvases, digits, rng, frame=True)
 
 
 def _paste(canvases: Images, patches: Images, rng: np.random.Generator) -> NDArray[np.int64]:

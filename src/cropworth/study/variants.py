@@ -27,8 +27,6 @@ from cropworth.study.plan import Backbone, Centre, Crop, Matched, Oracle, Plan, 
 
 Size = tuple[int, int]
 
-# Channels of a HeatmapLocalizer's own features.
-HEATMAP_WIDTH = 16
 # Sides of the proposals' anchors, in units of the crop's starting scale.
 ANCHORS = (0.5, 0.7, 1.0, 1.4, 2.0)
 
@@ -166,7 +164,7 @@ class TrueBoxCrop(LocatedCrop):
         """See `LocatedCrop`.
 
         Raises:
-            CropworthError: there are no boxes.
+            CropworthError: an image has no true box.
         """
         if boxes is None or bool(boxes.isnan().any()):
             raise CropworthError(
@@ -267,16 +265,17 @@ def _cropper(variant: Crop, channels: int) -> Cropper:
 
 
 def _guided(variant: Crop, channels: int, transform: Transform) -> ProposalGuidedTransformer:
-    """The heatmap's convolutions, which the proposal network shares."""
+    """A heatmap and a proposal network on the convolutions that a heatmap has of its own."""
     outputs, look = transform.parameters_needed, (variant.look_size, variant.look_size)
-    features = HeatmapLocalizer(channels, outputs).features
-    localizer = HeatmapLocalizer(HEATMAP_WIDTH, outputs, features=nn.Identity())
+    own = HeatmapLocalizer(channels, outputs)
+    width = own.heatmap.in_channels
+    localizer = HeatmapLocalizer(width, outputs, width=width, features=nn.Identity())
     sides = [anchor * variant.start_scale * variant.look_size for anchor in ANCHORS]
     return ProposalGuidedTransformer(
-        features,
+        own.features,
         localizer,
         transform,
-        ProposalNetwork(HEATMAP_WIDTH, sides),
+        ProposalNetwork(width, sides),
         (variant.size, variant.size),
         look_size=look,
         antialias=variant.antialias,
