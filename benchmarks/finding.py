@@ -140,7 +140,7 @@ def _places(record: Record, task: Task) -> tuple[torch.Tensor, torch.Tensor]:
     """Of each test item, the centre's error in pixels and the overlap with the true box."""
     theta, boxes = torch.from_numpy(record.theta), task.test.boxes
     assert boxes is not None
-    return centre_error(theta, boxes) * task.image_size[0], localisation_iou(theta, boxes)
+    return centre_error(theta, boxes) * task.size[0], localisation_iou(theta, boxes)
 
 
 def table(found: list[Row]) -> str:

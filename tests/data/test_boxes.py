@@ -59,10 +59,10 @@ def test_boxes_follow_the_images(tmp_path: Path, kind: str) -> None:
     task = read(tmp_path, f"boxes.{kind}")
     for items in (task.test, task.validation, task.training_epoch(task.train_limit, 0, 0)):
         assert items.boxes is not None
-        inside = sample(items.images.float(), boxes_to_theta(items.boxes), (8, 8))
+        inside = sample(items.inputs.float(), boxes_to_theta(items.boxes), (8, 8))
         assert inside[..., 2:-2, 2:-2].min() > 250
         area = items.boxes[:, 2:].prod(1)
-        white = items.images.float().mean((1, 2, 3)) / 255
+        white = items.inputs.float().mean((1, 2, 3)) / 255
         torch.testing.assert_close(area, white, atol=0.01, rtol=0.05)  # and nothing white outside
 
 

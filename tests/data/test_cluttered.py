@@ -41,26 +41,26 @@ def test_a_damaged_file_is_refused() -> None:
 
 
 def test_shapes_and_sizes(standard: ClutteredDigits) -> None:
-    assert standard.image_size == (64, 64)
+    assert standard.size == (64, 64)
     assert standard.channels == 1
     assert (len(standard.test), len(standard.validation), standard.train_limit) == (4000, 1000, 5000)
-    assert standard.test.images.dtype == torch.uint8
+    assert standard.test.inputs.dtype == torch.uint8
     assert sorted(set(standard.test.labels.tolist())) == list(range(10))
 
 
 def test_without_clutter_the_true_box_holds_the_digit_and_nothing_else_is_there() -> None:
     clean = task(clutter=0)
     items = clean.training_epoch(200, seed=3, epoch=0)
-    crops = sample(items.images.float(), boxes_to_theta(items.boxes), (28, 28))
+    crops = sample(items.inputs.float(), boxes_to_theta(items.boxes), (28, 28))
     originals, labels = digits.load_digits()
     known = {image.tobytes(): label for image, label in zip(originals, labels, strict=True)}
     found = [known.get(crop.round().byte().numpy().tobytes()) for crop in crops[:, 0]]
     assert found == items.labels.tolist()
-    assert items.images.float().sum((1, 2, 3)).tolist() == pytest.approx(crops.sum((1, 2, 3)).tolist(), rel=1e-4)
+    assert items.inputs.float().sum((1, 2, 3)).tolist() == pytest.approx(crops.sum((1, 2, 3)).tolist(), rel=1e-4)
 
 
 def test_the_digit_stands_whole_above_the_clutter(standard: ClutteredDigits) -> None:
-    crops = sample(standard.test.images[:50].float(), boxes_to_theta(standard.test.boxes[:50]), (28, 28))
+    crops = sample(standard.test.inputs[:50].float(), boxes_to_theta(standard.test.boxes[:50]), (28, 28))
     originals, labels = digits.load_digits()
     for crop, label in zip(crops[:, 0], standard.test.labels, strict=False):
         covered = (torch.from_numpy(originals[labels == int(label)]).float() <= crop + 0.5).flatten(1).all(1)
@@ -69,18 +69,18 @@ def test_the_digit_stands_whole_above_the_clutter(standard: ClutteredDigits) -> 
 
 def test_clutter_adds_pieces_of_at_most_their_size() -> None:
     clean, messy = task(clutter=0), task(clutter=9, clutter_size=5)
-    before, after = (t.test.images.gt(0).sum().item() / len(t.test) for t in (clean, messy))
+    before, after = (t.test.inputs.gt(0).sum().item() / len(t.test) for t in (clean, messy))
     assert 0 < after - before <= 9 * 25
 
 
 def test_fixed_splits_are_fixed_and_epochs_are_fresh(standard: ClutteredDigits) -> None:
     again = task()
-    assert torch.equal(again.test.images, standard.test.images)
+    assert torch.equal(again.test.inputs, standard.test.inputs)
     first, same, later = (standard.training_epoch(64, 1, epoch) for epoch in (0, 0, 1))
-    assert torch.equal(first.images, same.images)
-    assert not torch.equal(first.images, later.images)
+    assert torch.equal(first.inputs, same.inputs)
+    assert not torch.equal(first.inputs, later.inputs)
     assert sorted(first.labels.tolist()) == sorted(later.labels.tolist())  # the same digits on new canvases
-    assert not torch.equal(first.images, standard.training_epoch(64, 2, 0).images)
+    assert not torch.equal(first.inputs, standard.training_epoch(64, 2, 0).inputs)
 
 
 def test_no_source_digit_is_in_two_splits() -> None:
@@ -88,7 +88,7 @@ def test_no_source_digit_is_in_two_splits() -> None:
     clean = task(clutter=0)
 
     def sources(items: object) -> set[bytes]:
-        crops = sample(items.images.float(), boxes_to_theta(items.boxes), (28, 28))  # type: ignore[attr-defined]
+        crops = sample(items.inputs.float(), boxes_to_theta(items.boxes), (28, 28))  # type: ignore[attr-defined]
         return {crop.round().byte().numpy().tobytes() for crop in crops}
 
     splits = [sources(s) for s in (clean.training_epoch(5000, 0, 0), clean.validation, clean.test)]
@@ -99,7 +99,7 @@ def test_no_source_digit_is_in_two_splits() -> None:
 def test_clutter_comes_from_the_same_splits_digits() -> None:
     """With one training digit a piece of clutter can only be of that digit."""
     alone = task(clutter=4)
-    canvas = alone.training_epoch(1, seed=0, epoch=0).images[0, 0]
+    canvas = alone.training_epoch(1, seed=0, epoch=0).inputs[0, 0]
     own = set(np.unique(digits.load_digits()[0][_source_of(alone)]).tolist())
     assert set(canvas.unique().tolist()) <= own
 
@@ -107,7 +107,7 @@ def test_clutter_comes_from_the_same_splits_digits() -> None:
 def _source_of(alone: ClutteredDigits) -> int:
     clean = task(clutter=0)
     items = clean.training_epoch(1, seed=0, epoch=0)
-    crop = sample(items.images.float(), boxes_to_theta(items.boxes), (28, 28))[0, 0].round().byte().numpy()
+    crop = sample(items.inputs.float(), boxes_to_theta(items.boxes), (28, 28))[0, 0].round().byte().numpy()
     return int(np.flatnonzero((digits.load_digits()[0] == crop).all((1, 2)))[0])
 
 
@@ -152,7 +152,7 @@ def scene(**settings: object) -> DigitScenes:
 
 def test_the_digit_to_read_stands_in_a_frame() -> None:
     items = scene(digit_scale=[1.0, 1.0]).training_epoch(60, seed=0, epoch=0)
-    crops = sample(items.images.float(), boxes_to_theta(items.boxes), (28, 28))[:, 0].round()
+    crops = sample(items.inputs.float(), boxes_to_theta(items.boxes), (28, 28))[:, 0].round()
     assert (crops[:, [0, -1], :] == 255).all()
     assert (crops[:, :, [0, -1]] == 255).all()
     originals, labels = digits.load_digits()
@@ -163,7 +163,7 @@ def test_the_digit_to_read_stands_in_a_frame() -> None:
 
 def test_a_scene_has_other_digits_of_all_sizes() -> None:
     alone, crowd = scene(others=0), scene(others=4)
-    ink = [(t.test.images > 100).float().mean().item() for t in (alone, crowd)]
+    ink = [(t.test.inputs > 100).float().mean().item() for t in (alone, crowd)]
     assert ink[1] > 2 * ink[0]
     sides = crowd.test.boxes[:, 2] * 128
     assert (sides.min().item(), sides.max().item()) == pytest.approx((14, 56), abs=0.01)
@@ -172,5 +172,5 @@ def test_a_scene_has_other_digits_of_all_sizes() -> None:
 def test_the_other_digits_are_of_the_same_split() -> None:
     alone = scene(others=3, digit_scale=[1.0, 1.0])
     clean = scene(others=0, digit_scale=[1.0, 1.0])
-    canvas, own = (t.training_epoch(1, seed=0, epoch=0).images for t in (alone, clean))
+    canvas, own = (t.training_epoch(1, seed=0, epoch=0).inputs for t in (alone, clean))
     assert set(canvas.unique().tolist()) <= set(own.unique().tolist())

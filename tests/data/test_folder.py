@@ -35,13 +35,13 @@ def test_one_folder_a_class_is_split_class_by_class(tmp_path: Path) -> None:
     write(tmp_path, "dog", 40, start=20)
     task = read(tmp_path, test_share=0.25, validation_share=0.2)
     assert task.classes == ("cat", "dog")
-    assert task.image_size == (8, 8)
+    assert task.size == (8, 8)
     assert torch.bincount(task.test.labels).tolist() == [5, 10]
     assert torch.bincount(task.validation.labels).tolist() == [3, 6]
-    everything = [task.test.images, task.validation.images, task.training_epoch(task.train_limit, 0, 0).images]
+    everything = [task.test.inputs, task.validation.inputs, task.training_epoch(task.train_limit, 0, 0).inputs]
     assert numbers(torch.cat(everything)) == list(range(60))
     for items in (task.test, task.validation, task.training_epoch(10, 0, 0)):
-        assert items.images[:, 1, 4, 4].tolist() == [GREY[task.classes[label]] for label in items.labels]
+        assert items.inputs[:, 1, 4, 4].tolist() == [GREY[task.classes[label]] for label in items.labels]
         assert items.boxes is None
 
 
@@ -49,8 +49,8 @@ def test_the_split_follows_its_seed(tmp_path: Path) -> None:
     write(tmp_path, "cat", 20)
     write(tmp_path, "dog", 20, start=20)
     first, same, other = (read(tmp_path, split_seed=seed) for seed in (0, 0, 1))
-    assert numbers(first.test.images) == numbers(same.test.images)
-    assert numbers(first.test.images) != numbers(other.test.images)
+    assert numbers(first.test.inputs) == numbers(same.test.inputs)
+    assert numbers(first.test.inputs) != numbers(other.test.inputs)
 
 
 def test_given_splits_are_kept(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_given_splits_are_kept(tmp_path: Path) -> None:
         write(tmp_path / split, "dog", count, start=start + 50 - 25)
     task = read(tmp_path)
     assert (task.train_limit, len(task.validation), len(task.test)) == (12, 4, 6)
-    assert numbers(task.test.images)[:3] == [200, 201, 202]
+    assert numbers(task.test.inputs)[:3] == [200, 201, 202]
 
 
 def test_a_missing_val_is_split_off_train(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_epochs_shuffle_a_subset_that_the_seed_chose(tmp_path: Path) -> None:
     write(tmp_path, "dog", 30, start=30)
     task = read(tmp_path)
     first, later, other = task.training_epoch(12, 0, 0), task.training_epoch(12, 0, 1), task.training_epoch(12, 1, 0)
-    assert numbers(first.images) == numbers(later.images) != numbers(other.images)
-    assert first.images[:, 0, 4, 4].tolist() != later.images[:, 0, 4, 4].tolist()
+    assert numbers(first.inputs) == numbers(later.inputs) != numbers(other.inputs)
+    assert first.inputs[:, 0, 4, 4].tolist() != later.inputs[:, 0, 4, 4].tolist()
 
 
 def test_grey_palette_and_alpha_images_are_read(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_kinds() -> None:
         (lambda v: v["variants"].update(o={"control": "oracle", "size": 8}), r"an oracle needs the true boxes"),
         (lambda v: v["variants"].update(m={"control": "matched", "to": "cop"}), r"variants\.m\.to = 'cop'"),
         (lambda v: v["variants"]["crop"].update(transform="unbounded-affine"), r"unbounded-affine starts at the whole"),
-        (lambda v: v.update(data={"task": "digits"}), r"data\.task = 'digits'"),
+        (lambda v: v.update(data={"task": "digits"}), r"data of the kind 'digits'.*'digits-scene'"),
         (lambda v: v.update(variants=3), r"variants = 3"),
     ],
 )

@@ -94,7 +94,7 @@ def test_candidates_are_weighed_by_the_classifier(plan: Plan, task: Task) -> Non
     several["variants"]["crop"] |= {"candidates": 2, "scale_prior": 0.5, "start_scale": 0.4}
     model = build_variant(Plan.model_validate(several), "crop", task, seed=0).eval()
     items = task.validation.take(slice(0, 6))
-    images = items.images.float() / 255
+    images = items.inputs.float() / 255
     assert model.crop is not None
     poses, log_weights = model.crop.cropper.candidates(images, 2)
     where = model.crop.cropper.locate(images)
@@ -124,7 +124,7 @@ def test_jitter_is_for_training(variant: str) -> None:
     )
     model = build_variant(plan, variant, task, seed=0)
     items = task.validation.take(slice(0, 4))
-    images, boxes = items.images.float() / 255, items.boxes
+    images, boxes = items.inputs.float() / 255, items.boxes
     crops, theta = model.train().view(images, boxes)
     assert theta is not None
     assert not torch.allclose(crops, sample(images, theta, (12, 12)), atol=0.05)
@@ -210,19 +210,19 @@ class TestControls:
         return plan_with(plan, variants=variants, data=data, backbone=wide)
 
     def view(self, plan: Plan, name: str, task: Task) -> tuple[torch.Tensor, torch.Tensor | None, Split]:
-        items = Split(task.test.images[:8], task.test.labels[:8], task.test.boxes[:8])  # type: ignore[index]
-        crops, theta = build_variant(plan, name, task, 0).view(items.images.float(), items.boxes)
+        items = Split(task.test.inputs[:8], task.test.labels[:8], task.test.boxes[:8])  # type: ignore[index]
+        crops, theta = build_variant(plan, name, task, 0).view(items.inputs.float(), items.boxes)
         return crops, theta, items
 
     def test_centre_is_the_middle(self, full: Plan, digits: Task) -> None:
         crops, theta, items = self.view(full, "centre", digits)
-        assert torch.equal(crops, items.images.float()[:, :, 10:30, 10:30])
+        assert torch.equal(crops, items.inputs.float()[:, :, 10:30, 10:30])
         assert theta is not None
         torch.testing.assert_close(theta_to_boxes(theta)[0], torch.tensor([0.5, 0.5, 0.5, 0.5]))
 
     def test_small_is_everything_smaller(self, full: Plan, digits: Task) -> None:
         crops, theta, items = self.view(full, "small", digits)
-        torch.testing.assert_close(crops, torch.nn.functional.avg_pool2d(items.images.float(), 2))
+        torch.testing.assert_close(crops, torch.nn.functional.avg_pool2d(items.inputs.float(), 2))
         assert theta is None
 
     def test_oracle_is_the_true_box(self, full: Plan, digits: Task) -> None:
@@ -230,7 +230,7 @@ class TestControls:
         assert theta is not None
         torch.testing.assert_close(theta_to_boxes(theta), items.boxes)
         with pytest.raises(CropworthError, match="images without a true box"):
-            build_variant(full, "oracle", digits, 0).view(items.images.float(), None)
+            build_variant(full, "oracle", digits, 0).view(items.inputs.float(), None)
 
     def test_matched_costs_what_the_crop_costs(self, full: Plan, digits: Task) -> None:
         flops = {n: item_flops(build_variant(full, n, digits, 0), digits) for n in ("baseline", "crop", "matched")}
@@ -260,7 +260,7 @@ def test_proposals_learn_from_true_boxes_where_there_are_any(plan: Plan, task: T
     values = plan_with(plan, data=scene, variants={"baseline": {"control": "whole"}, "crop": guided}).model_dump()
     scenes = build_task(Plan.model_validate(values).data)
     items = scenes.validation.take(slice(0, 8))
-    images, losses = items.images.float() / 255, {}
+    images, losses = items.inputs.float() / 255, {}
     for weight in (0.0, 2.0):
         values["variants"]["crop"]["box_losses"] = weight
         model = build_variant(Plan.model_validate(values), "crop", scenes, seed=0)

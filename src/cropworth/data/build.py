@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from cropworth.data.cluttered import ClutteredDigits, DigitScenes
-from cropworth.data.config import DigitsCluttered, DigitsScene, Folder
+from cropworth.data.config import DataConfig, DigitsCluttered, DigitsScene, Folder
 from cropworth.data.folder import FolderTask
 from cropworth.data.task import Task
 
+READERS: dict[type, Callable[[Any], Task]] = {
+    DigitsCluttered: ClutteredDigits,
+    DigitsScene: DigitScenes,
+    Folder: FolderTask,
+}
 
-def build_task(config: DigitsCluttered | DigitsScene | Folder) -> Task:
+
+def build_task(config: DataConfig) -> Task:
     """Read or draw the task.
 
     Raises:
-        CropworthError: see `ClutteredDigits` and `FolderTask`.
+        CropworthError: the data cannot be read, see the reader of each.
     """
-    if isinstance(config, Folder):
-        return FolderTask(config)
-    return DigitScenes(config) if isinstance(config, DigitsScene) else ClutteredDigits(config)
+    return READERS[type(config)](config)

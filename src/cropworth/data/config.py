@@ -12,6 +12,13 @@ from cropworth.config import Config
 DIGIT_SIDE = 28
 
 
+class OnBadItem(Config):
+    """What the tasks that read files share."""
+
+    on_bad_item: Literal["fail", "skip"] = "fail"
+    """`fail` refuses the data and names every bad item; `skip` leaves them out, and the report counts them."""
+
+
 class DigitCanvas(Config):
     """What the tasks of digits on a canvas share."""
 
@@ -78,12 +85,12 @@ def _kind(values: Any) -> str:
     if isinstance(values, Folder) or (isinstance(values, dict) and "folder" in values):
         return "<folder>"
     task = values.get("task") if isinstance(values, dict) else values.task
-    return "<scene>" if task == "digits-scene" else "<digits>"
+    return f"<{task}>"
 
 
 DataConfig = Annotated[
-    Annotated[DigitsCluttered, Tag("<digits>")]
-    | Annotated[DigitsScene, Tag("<scene>")]
+    Annotated[DigitsCluttered, Tag("<digits-cluttered>")]
+    | Annotated[DigitsScene, Tag("<digits-scene>")]
     | Annotated[Folder, Tag("<folder>")],
     Discriminator(_kind),
 ]

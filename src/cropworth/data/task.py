@@ -21,32 +21,45 @@ class Split:
     """Some items of a task.
 
     Attributes:
-        images: (N, C, H, W), uint8.
-        labels: (N,), int64, indices into the task's classes.
-        boxes: (N, 4), float32, the object's true box (cx, cy, w, h) as fractions; None where unknown.
+        inputs: images (N, C, H, W), uint8; series (N, T, F), float32; or texts (N, T), int64, numbers of words. Series
+            and texts that are shorter are filled with zeros at the end.
+        labels: (N,), int64, indices into the task's classes; or float32, the numbers to predict.
+        boxes: (N, 2 d), float32, what to look at: (cx, cy, w, h) as fractions of the image, or (centre, length) as
+            fractions of the item's own length; NaN for an item without one, None where unknown throughout.
+        lengths: (N,), int64, steps of series and texts; None for images.
+        payoffs: (N, C), float32, what each decision would bring for the item, in units that the plan prices; None
+            where only right and wrong count.
     """
 
-    images: Tensor
+    inputs: Tensor
     labels: Tensor
     boxes: Tensor | None = None
+    lengths: Tensor | None = None
+    payoffs: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, index: Tensor | slice) -> Split:
         """The items at `index`."""
-        return Split(self.images[index], self.labels[index], None if self.boxes is None else self.boxes[index])
+        return Split(*(None if part is None else part[index] for part in self.parts()))  # type: ignore[arg-type]
+
+    def parts(self) -> tuple[Tensor | None, ...]:
+        """All attributes, in their order."""
+        return self.inputs, self.labels, self.boxes, self.lengths, self.payoffs
 
 
 class Task(ABC):
-    """A classification task, read or drawn once and held in memory.
+    """Items with labels, read or drawn once and held in memory.
 
     Attributes:
         name: for people.
-        classes: names, in the order of the labels.
+        classes: names, in the order of the labels; empty where the labels are numbers to predict (regression).
         train_limit: how many training items there are at most.
         validation: for early stopping and every choice; fixed.
         test: for the record alone; fixed.
+        vocabulary: how many numbers of words there are, in a text; 0 for everything else.
+        warnings: what the report has to say of the data, such as items that were left out.
     """
 
     name: str
@@ -54,17 +67,20 @@ class Task(ABC):
     train_limit: int
     validation: Split
     test: Split
+    vocabulary: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
-        """C of the images."""
-        return self.test.images.shape[1]
+        """C of images, F of series; of texts, whose words a model has yet to embed, 0."""
+        shape = self.test.inputs.shape
+        return 0 if self.vocabulary else shape[1] if self.test.lengths is None else shape[2]
 
     @property
-    def image_size(self) -> tuple[int, int]:
-        """(H, W) of the images."""
-        height, width = self.test.images.shape[-2:]
-        return height, width
+    def size(self) -> tuple[int, ...]:
+        """(H, W) of images, (T,) of the longest series or text."""
+        inputs = self.test.inputs
+        return tuple(inputs.shape[2:]) if self.test.lengths is None else (inputs.shape[1],)
 
     def training_epoch(self, train_size: int, seed: int, epoch: int) -> Split:
         """The items of one epoch, in a random order; the same for the same arguments.
@@ -99,7 +115,7 @@ class Task(ABC):
         """SHA-256 of the classes and of all items: fixed ones, and training ones as seed 0 first sees them."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for items in (self.validation, self.test, self.training_epoch(self.train_limit, seed=0, epoch=0)):
-            for part in (items.images, items.labels, items.boxes):
+            for part in items.parts():
                 if part is not None:
                     digest.update(part.contiguous().numpy().tobytes())
         return digest.hexdigest()

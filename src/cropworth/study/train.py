@@ -167,7 +167,7 @@ def batches(items: Split, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor | 
     """Images (B, C, H, W) in [0, 1], labels (B,) and boxes (B, 4) if known, in the order of the items."""
     for start in range(0, len(items), size):
         part = items.take(slice(start, start + size))
-        images = part.images.float().contiguous(memory_format=torch.channels_last) / 255
+        images = part.inputs.float().contiguous(memory_format=torch.channels_last) / 255
         yield images, part.labels, part.boxes
 
 

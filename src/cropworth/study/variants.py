@@ -214,7 +214,7 @@ def item_flops(model: Classifier, task: Task) -> int:
     Raises:
         CropworthError: the backbone does not take what the crop gives it.
     """
-    images = torch.zeros(1, task.channels, *task.image_size)
+    images = torch.zeros(1, task.channels, *task.size)
     boxes = torch.tensor([[0.5, 0.5, 0.5, 0.5]])
     training = model.training
     model.eval()
@@ -237,9 +237,9 @@ def _crop(variant: Variant, task: Task) -> LocatedCrop | None:
     size = (variant.size, variant.size)
     if isinstance(variant, Crop):
         return LearnedCrop(_cropper(variant, task.channels), variant)
-    if isinstance(variant, Centre) and variant.size > min(task.image_size):
+    if isinstance(variant, Centre) and variant.size > min(task.size):
         raise CropworthError(
-            f"a centre crop of {variant.size} pixels from {task.image_size}",
+            f"a centre crop of {variant.size} pixels from {task.size}",
             "a smaller crop",
             "Lower its size.",
         )

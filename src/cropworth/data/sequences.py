@@ -1,0 +1,167 @@
+"""`SequenceTask`: sequences of any length -> a task. The readers of the sequence tasks end here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cropworth.data.task import Split, Task
+from cropworth.errors import CropworthError, ManyError
+
+FEWEST_STEPS = 2
+
+
+@dataclass(frozen=True)
+class SequenceItem:
+    """One series or text with its label.
+
+    Attributes:
+        values: (T, F), float32, what was measured at each step; or (T,), int64, the numbers of a text's words.
+        label: index of its class, or the number to predict.
+        where: the file and row it came from, for messages.
+        span: the first step to look at and the one after the last, where known.
+        payoffs: what each decision would bring, in the order of the classes, where more counts than right and wrong.
+    """
+
+    values: NDArray[np.float32] | NDArray[np.int64]
+    label: int | float
+    where: str
+    span: tuple[int, int] | None = None
+    payoffs: tuple[float, ...] | None = None
+
+
+class SequenceTask(Task):
+    """Sequences held in memory, filled up with zeros to the length of the longest.
+
+    Args:
+        name: for people.
+        classes: names in the order of the labels; empty where the labels are numbers to predict.
+        train: sequences to train on.
+        validation: for every choice.
+        test: for the record alone.
+        on_bad_item: ``fail`` refuses every sequence with a problem, all at once; ``skip`` leaves them out and says so
+            in `warnings`.
+        standardise: bring each feature to mean 0 and deviation 1, both taken from the training sequences.
+        vocabulary: how many numbers of words there are; 0 for series.
+
+    Raises:
+        CropworthError: a sequence has fewer than two steps, another number of features, a number that is not finite,
+            or a span outside itself; or nothing is left of a split.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        classes: tuple[str, ...],
+        train: Sequence[SequenceItem],
+        validation: Sequence[SequenceItem],
+        test: Sequence[SequenceItem],
+        *,
+        on_bad_item: Literal["fail", "skip"] = "fail",
+        standardise: bool = False,
+        vocabulary: int = 0,
+    ) -> None:
+        self.name, self.classes, self.vocabulary = name, classes, vocabulary
+        features = train[0].values.shape[1:] if len(train) else ()
+        parts, problems = [], []
+        for split in (train, validation, test):
+            found = [problem_of(item, features) for item in split]
+            parts.append([item for item, problem in zip(split, found, strict=True) if problem is None])
+            problems += [problem for problem in found if problem is not None]
+        if problems and on_bad_item == "fail":
+            raise ManyError(problems)
+        self.warnings = tuple(f"left out: {problem.got}" for problem in problems)
+        for what, part in zip(("train", "validate", "test"), parts, strict=True):
+            if not part:
+                raise CropworthError(f"no sequence to {what} on in {name}", "at least one", "Look at the data.")
+        if standardise:
+            parts = _standardised(parts)
+        longest = max(len(item.values) for part in parts for item in part)
+        self._train, self.validation, self.test = (padded(part, longest) for part in parts)
+        self.train_limit = len(self._train)
+
+    def _training_items(self, order: NDArray[np.int64], rng: np.random.Generator) -> Split:
+        return self._train.take(torch.from_numpy(order))
+
+
+def problem_of(item: SequenceItem, features: tuple[int, ...]) -> CropworthError | None:
+    """What is wrong with a sequence that should have so many features, (F,) or () for a text; None for a good one."""
+    steps = len(item.values)
+    if steps < FEWEST_STEPS:
+        what = "an empty document" if item.values.ndim == 1 and steps == 0 else f"{steps} steps"
+        return CropworthError(f"{item.where}: {what}", f"at least {FEWEST_STEPS} steps", "Mend or remove the item.")
+    if item.values.shape[1:] != features:
+        return CropworthError(
+            f"{item.where}: values of shape {item.values.shape}", f"(T, {', '.join(map(str, features))})", "Mend it."
+        )
+    bad = ~np.isfinite(item.values).reshape(steps, -1).all(1)
+    if bad.any():
+        return CropworthError(
+            f"{item.where}: a number that is not finite in step {int(bad.argmax()) + 1} of {steps}",
+            "finite numbers",
+            "Fill the gap or remove the item.",
+        )
+    if not np.isfinite(item.label):
+        return CropworthError(f"{item.where}: the label {item.label}", "a finite number", "Mend or remove the item.")
+    if item.span is not None and not 0 <= item.span[0] < item.span[1] <= steps:
+        return CropworthError(
+            f"{item.where}: the span {item.span[0]} to {item.span[1]} of {steps} steps",
+            "at least one step, all of them inside",
+            "Mend the span.",
+        )
+    return None
+
+
+def padded(items: Sequence[SequenceItem], longest: int) -> Split:
+    """Sequences as one split, zeros after the end of each: inputs (N, longest, F) or (N, longest)."""
+    first = items[0]
+    inputs = np.zeros((len(items), longest, *first.values.shape[1:]), first.values.dtype)
+    for row, item in zip(inputs, items, strict=True):
+        row[: len(item.values)] = item.values
+    kind = torch.int64 if isinstance(first.label, int | np.integer) else torch.float32
+    payoffs = None if first.payoffs is None else torch.tensor([item.payoffs for item in items])
+    return Split(
+        torch.from_numpy(inputs),
+        torch.tensor([item.label for item in items], dtype=kind),
+        boxes=_boxes(items),
+        lengths=torch.tensor([len(item.values) for item in items]),
+        payoffs=payoffs,
+    )
+
+
+def set_aside(items: Sequence[SequenceItem], share: float, seed: int) -> tuple[list[SequenceItem], list[SequenceItem]]:
+    """Part a share of each class, at least one item, from the rest: -> (the share, the rest), both in their order."""
+    rng = np.random.default_rng(seed)
+    labels = np.array([item.label for item in items])
+    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)] if labels.dtype.kind == "i" else None
+    taken: set[int] = set()
+    for group in groups or [np.arange(len(items))]:
+        taken |= set(rng.permutation(group)[: max(1, round(share * len(group)))].tolist())
+    return [items[i] for i in sorted(taken)], [item for i, item in enumerate(items) if i not in taken]
+
+
+def _boxes(items: Sequence[SequenceItem]) -> Tensor | None:
+    """Spans as (centre, length) in fractions of each sequence's own length, NaN where unknown: (N, 2)."""
+    if all(item.span is None for item in items):
+        return None
+    spans = np.array([item.span or (np.nan, np.nan) for item in items], dtype=np.float64)
+    steps = np.array([len(item.values) for item in items])[:, None]
+    boxes = np.stack([spans.mean(1), spans[:, 1] - spans[:, 0]], axis=1) / steps
+    return torch.from_numpy(boxes.astype(np.float32))
+
+
+def _standardised(parts: Iterable[list[SequenceItem]]) -> list[list[SequenceItem]]:
+    train, *others = parts
+    every = np.concatenate([item.values for item in train]).astype(np.float64)
+    mean, deviation = every.mean(0), every.std(0)
+    deviation[deviation == 0] = 1  # a feature that never changes says nothing, and must not become infinite
+    return [
+        [replace(item, values=((item.values - mean) / deviation).astype(np.float32)) for item in part]
+        for part in (train, *others)
+    ]
