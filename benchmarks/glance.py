@@ -46,7 +46,7 @@ def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Of every stage, with the penalties that keep the crop on the object; or of the whole input's one."""
     if isinstance(model, GlanceAndCrop):
         where = model.locate(images)
-        penalties = consistency(model, images, where) + 0.3 * scale_prior(where, SCALE)
+        penalties = consistency(model, model.look(images), where) + 0.3 * scale_prior(where, SCALE)
         return stage_loss(model.stages(images), labels) + penalties
     return F.cross_entropy(model(images), labels)
 

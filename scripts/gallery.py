@@ -214,7 +214,9 @@ def train(
 
 def steady(scale: float) -> Penalty:
     """The penalties of the finding benchmark's default."""
-    return lambda cropper, images, pose: cw.consistency(cropper, images, pose) + 0.3 * cw.scale_prior(pose, scale)
+    return lambda cropper, images, pose: (
+        cw.consistency(cropper, cropper.look(images), pose) + 0.3 * cw.scale_prior(pose, scale)
+    )
 
 
 @torch.no_grad()

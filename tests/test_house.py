@@ -10,7 +10,7 @@ import pytest
 import cropworth
 
 SOURCE = Path(cropworth.__file__).parent
-FOUNDATION = {"errors", "config"}
+FOUNDATION = {"errors", "config", "padded"}
 STREET = ["crops", "data", "models", "measure", "study", "worth", "report", "deploy", "cli"]
 # Rooms that do not import each other although one has the smaller number.
 STRANGERS = [{"crops", "data", "models", "measure"}, {"deploy", "worth"}, {"deploy", "report"}]
@@ -110,11 +110,14 @@ def test_public_names() -> None:
         "ProposalGuidedTransformer",
         "ProposalNetwork",
         "RegressionLocalizer",
+        "SequenceTransformer",
         "Similarity",
         "SpatialTransformer",
+        "TemporalTransformer",
         "ThinPlateSpline",
         "Transform",
         "UnboundedAffine",
+        "Warp",
         "Zoom",
         "auxiliary_crops",
         "box_iou",

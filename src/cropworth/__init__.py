@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cropworth.crops.penalties import out_of_frame, overlap, scale_prior, temporal_smoothness
     from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork, refine_theta
     from cropworth.crops.sampling import sample
+    from cropworth.crops.sequence import SequenceTransformer, TemporalTransformer
     from cropworth.crops.spatial import AttentionPool, Cascade, Cropper, MultiCrop, SpatialTransformer, on_each
     from cropworth.crops.training import (
         auxiliary_crops,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         ThinPlateSpline,
         Transform,
         UnboundedAffine,
+        Warp,
         Zoom,
     )
     from cropworth.errors import CropworthError
@@ -62,11 +64,14 @@ _HOME = {
     "ProposalGuidedTransformer": "crops.proposals",
     "ProposalNetwork": "crops.proposals",
     "RegressionLocalizer": "crops.localizers",
+    "SequenceTransformer": "crops.sequence",
     "Similarity": "crops.transforms",
     "SpatialTransformer": "crops.spatial",
+    "TemporalTransformer": "crops.sequence",
     "ThinPlateSpline": "crops.transforms",
     "Transform": "crops.transforms",
     "UnboundedAffine": "crops.transforms",
+    "Warp": "crops.transforms",
     "Zoom": "crops.transforms",
     "auxiliary_crops": "crops.training",
     "box_iou": "crops.geometry",
@@ -111,11 +116,14 @@ __all__ = [
     "ProposalGuidedTransformer",
     "ProposalNetwork",
     "RegressionLocalizer",
+    "SequenceTransformer",
     "Similarity",
     "SpatialTransformer",
+    "TemporalTransformer",
     "ThinPlateSpline",
     "Transform",
     "UnboundedAffine",
+    "Warp",
     "Zoom",
     "auxiliary_crops",
     "box_iou",

@@ -61,7 +61,7 @@ def test_it_says_where_it_crops_and_takes_penalties() -> None:
     evidence = module.backbone(sample(images, poses[:, 0], (16, 16)))
     stages = module.stages(images)
     torch.testing.assert_close(stages[:, 1] - stages[:, 0], evidence)
-    consistency(module, images, poses).backward()
+    consistency(module, module.look(images), poses).backward()
     assert module.localizer.heatmap.weight.grad.abs().sum() > 0
 
 

@@ -67,11 +67,11 @@ def test_it_begins_where_there_is_something_to_see() -> None:
 
 
 def test_the_soft_argmax_of_one_bright_place_is_that_place() -> None:
-    weights = torch.zeros(1, 4, 8)
-    weights[0, 3, 1] = 1.0
+    weights = torch.zeros(1, 1, 4, 8)
+    weights[0, 0, 3, 1] = 1.0
     # Pixel (row 3, column 1) of 4 x 8: x = (2 * 1 + 1) / 8 - 1, y = (2 * 3 + 1) / 4 - 1.
     centre = centre_of_mass(weights)
-    torch.testing.assert_close(centre, torch.tensor([[-0.625, 0.75]]))
+    torch.testing.assert_close(centre, torch.tensor([[[-0.625, 0.75]]]))
     assert spread(weights, centre).item() == pytest.approx(1e-3)
 
 
@@ -157,8 +157,8 @@ def test_candidates_that_there_cannot_be(crops: int, side: int, count: int) -> N
 
 
 def test_the_spread_of_an_even_heatmap() -> None:
-    weights = torch.full((1, 64, 64), 1 / 64**2)
-    assert spread(weights, torch.zeros(1, 2)).item() == pytest.approx(EVEN_SPREAD, rel=1e-3)
+    weights = torch.full((1, 1, 64, 64), 1 / 64**2)
+    assert spread(weights, torch.zeros(1, 1, 2)).item() == pytest.approx(EVEN_SPREAD, rel=1e-3)
 
 
 def test_a_narrow_heatmap_zooms_in() -> None:

@@ -129,7 +129,7 @@ def test_consistency_tells_a_crop_on_the_object_from_one_beside_it() -> None:
     for localizer in (BrightnessLocalizer(), Beside()):
         crop = SpatialTransformer(localizer, Zoom((0.5, 0.5, 0.3, 0.3), smallest=0.01, largest=9.0), (16, 16))
         generator = torch.Generator().manual_seed(0)
-        found[type(localizer)] = consistency(crop, images, crop.locate(images), generator).item()
+        found[type(localizer)] = consistency(crop, crop.look(images), crop.locate(images), generator).item()
     assert found[BrightnessLocalizer] < 0.15
     assert found[Beside] > 3 * found[BrightnessLocalizer]
 
@@ -139,7 +139,7 @@ def test_consistency_trains_one_crop_and_several() -> None:
     images = torch.rand(4, 1, 32, 32)
     zooms = [Zoom((0.4, 0.5, 0.5, 0.5)), Zoom((0.6, 0.5, 0.5, 0.5))]
     for crop in (Model(False).crop, MultiCrop(HeatmapLocalizer(1, 3, crops=2), zooms, (8, 8))):
-        loss = consistency(crop, images, crop.locate(images))
+        loss = consistency(crop, crop.look(images), crop.locate(images))
         loss.backward()
         assert loss > 0
         assert crop.localizer.heatmap.weight.grad.abs().sum() > 0

@@ -9,8 +9,10 @@ sizes may stand before them:
 - affine, `theta` (..., d, d + 1): ``input = A @ crop + t`` with ``theta = [A | t]`` (Jaderberg et al. 2015,
   equation 1). d is 1 for sequences (time), 2 for images (x, y), 3 for volumes (x, y, z).
 - projective (..., 3, 3): a homography of homogeneous points (x, y, 1).
-- thin-plate spline (..., 2, 3 + k * k): an affine part and k x k weights of the radial basis r^2 log r^2 around
-  a lattice of control points that spans the crop from corner to corner (Bookstein 1989).
+- spline: an affine part and the weights of a radial basis around control points. Of an image (..., 2, 3 + k * k), a
+  thin-plate spline: r^2 log r^2 around a lattice of k x k points that spans the crop from corner to corner (Bookstein
+  1989). Of a sequence (..., 1, 2 + k), a piecewise-linear warp: |r| around the k points that part it into k + 1 even
+  pieces.
 
 A box (..., 2 d) is a crop's centre and then its size, as fractions of the input: (cx, cy, w, h) in [0, 1] for
 images, (centre, length) for sequences. Boxes are axis-aligned; a pose may also turn, shear and bend.
@@ -43,12 +45,12 @@ def kind_of(pose: Tensor) -> Kind:
         return "affine"
     if rows == columns == 3:
         return "projective"
-    if rows == 2 and columns > 3 and math.isqrt(columns - 3) ** 2 == columns - 3:
+    if (rows == 1 and columns > 2) or (rows == 2 and columns > 3 and math.isqrt(columns - 3) ** 2 == columns - 3):
         return "spline"
     raise CropworthError(
         f"theta of shape {tuple(pose.shape)}",
         "(..., 2, 3) for images, (..., 1, 2) for sequences, (..., 3, 4) for volumes, (..., 3, 3) for a "
-        "homography or (..., 2, 3 + k * k) for a thin-plate spline",
+        "homography, (..., 2, 3 + k * k) for a thin-plate spline or (..., 1, 2 + k) for a warp in time",
         "Build it with boxes_to_theta or a transform.",
     )
 
@@ -135,7 +137,7 @@ def invert(pose: Tensor) -> Tensor:
     """
     kind = kind_of(pose)
     if kind == "spline":
-        raise CropworthError("a thin-plate spline", "an affine or projective pose", "Map points with unmap_points.")
+        raise CropworthError("a spline", "an affine or projective pose", "Map points with unmap_points.")
     matrix = pose if kind == "projective" else pose[..., :-1]
     if not torch.compiler.is_compiling() and bool((torch.linalg.det(matrix) == 0).any()):
         raise CropworthError("a theta without area", "an invertible crop", "Look for a collapsed crop.")
@@ -157,10 +159,13 @@ def map_points(pose: Tensor, points: Tensor) -> Tensor:
 def unmap_points(pose: Tensor, points: Tensor) -> Tensor:
     """Map points of the input into the crop, the inverse of `map_points`: (..., N, d) -> (..., N, d).
 
-    For a spline by Newton's method from its affine part, which converges as long as the crop does not fold.
+    For a thin-plate spline by Newton's method from its affine part, which converges as long as the crop does not fold;
+    for a warp in time exactly, as long as it runs forward.
     """
     if kind_of(pose) != "spline":
         return map_points(invert(pose), points)
+    if dimensions(pose) == 1:
+        return _unwarped(pose, points)
     found = map_points(invert(pose[..., :3]), points)
     for _ in range(NEWTON_STEPS):
         _, slope = _radial(found, _side(pose))  # (..., N, k * k, 2)
@@ -193,8 +198,10 @@ def pixel_centres(count: int, like: Tensor) -> Tensor:
     return (2 * torch.arange(count, dtype=like.dtype, device=like.device) + 1) / count - 1
 
 
-def control_points(side: int, like: Tensor) -> Tensor:
-    """The lattice of a thin-plate spline, row by row: (side * side, 2)."""
+def control_points(side: int, like: Tensor, dims: int = 2) -> Tensor:
+    """The lattice of a thin-plate spline, row by row: (side * side, 2); or the inner knots of a warp: (side, 1)."""
+    if dims == 1:
+        return torch.linspace(-1, 1, side + 2, dtype=like.dtype, device=like.device)[1:-1].unsqueeze(-1)
     places = torch.linspace(-1, 1, side, dtype=like.dtype, device=like.device)
     return torch.cartesian_prod(places, places).flip(-1)
 
@@ -210,24 +217,39 @@ def box_iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def spline_basis(points: Tensor, side: int) -> Tensor:
-    """What a thin-plate spline's columns are multiplied by: points (..., N, 2) -> (..., N, 3 + k * k).
+    """What a spline's columns are multiplied by: points (..., N, 2) -> (..., N, 3 + k * k), or (..., N, 1) -> 2 + k.
 
     It is [x, y, 1, r^2 log r^2 ...], the r being the distances to the `side` x `side` control points (Bookstein 1989,
-    equation 1, but for a factor).
+    equation 1, but for a factor); in time [t, 1, r ...].
     """
     return torch.cat([points, torch.ones_like(points[..., :1]), _radial(points, side)[0]], dim=-1)
 
 
 def _radial(points: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """The basis (..., N, side**2) at points (..., N, 2), and its slope (..., N, side**2, 2) there."""
-    away = points.unsqueeze(-2) - control_points(side, points)
+    """The basis (..., N, side**d) at points (..., N, d), and its slope (..., N, side**d, d) there."""
+    away = points.unsqueeze(-2) - control_points(side, points, points.shape[-1])
+    if points.shape[-1] == 1:
+        return away.squeeze(-1).abs(), away.sign()
     squared = away.square().sum(-1)
     log = squared.clamp(min=torch.finfo(squared.dtype).tiny).log()
     return squared * log, 2 * away * (log + 1).unsqueeze(-1)
 
 
 def _side(spline: Tensor) -> int:
-    return math.isqrt(spline.shape[-1] - 3)
+    return spline.shape[-1] - 2 if spline.shape[-2] == 1 else math.isqrt(spline.shape[-1] - 3)
+
+
+def _unwarped(warp: Tensor, points: Tensor) -> Tensor:
+    """Map points (..., N, 1) of the input into a crop that runs forward in time, piece by piece."""
+    bends = warp[..., 0, 2:]  # (..., k)
+    first = warp[..., 0, :1] - bends.sum(-1, keepdim=True)  # the slope before the first knot
+    slopes = torch.cat([first, first + 2 * bends.cumsum(-1)], dim=-1)  # (..., k + 1)
+    knots = control_points(_side(warp), warp, dims=1)  # (k, 1)
+    reached = map_points(warp, knots).squeeze(-1)  # (..., k)
+    piece = (points >= reached.unsqueeze(-2)).sum(-1)  # (..., N)
+    start = (piece - 1).clamp(min=0)  # the knot that a piece is counted from; the first piece ends at it
+    away = points.squeeze(-1) - reached.gather(-1, start)
+    return (knots.squeeze(-1)[start] + away / slopes.gather(-1, piece)).unsqueeze(-1)
 
 
 def _homography(pose: Tensor) -> Tensor:

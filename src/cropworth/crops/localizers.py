@@ -8,7 +8,7 @@ report blank crops from the first step without that (kevinzakka/spatial-transfor
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 import torch
@@ -19,6 +19,10 @@ from cropworth.crops.geometry import pixel_centres
 from cropworth.errors import CropworthError
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+POOLS: tuple[Callable[..., Tensor], ...] = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
 
 # The spread of an even heatmap over [-1, 1].
 EVEN_SPREAD = 1 / math.sqrt(3)
@@ -37,7 +41,7 @@ class RegressionLocalizer(nn.Module):
 
     Args:
         channels: channels of the look.
-        look_size: (h, w) of the look, at least 20 each.
+        look_size: (h, w) of the look, or (t,), at least 20 each.
         outputs: P, the transform's `parameters_needed`.
         hidden: units of the hidden layer.
 
@@ -50,21 +54,23 @@ class RegressionLocalizer(nn.Module):
         if min(look_size) < 20:
             raise CropworthError(f"look_size = {tuple(look_size)}", "at least 20 pixels each way", "Enlarge the look.")
         self.look = (channels, *look_size)
+        dims = len(self.look) - 1
+        convolution, pool = CONVOLUTIONS[dims - 1], (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[dims - 1]
         self.features = nn.Sequential(
-            nn.Conv2d(channels, 8, 7),
-            nn.MaxPool2d(2),
+            convolution(channels, 8, 7),
+            pool(2),
             nn.ReLU(),
-            nn.Conv2d(8, 10, 5),
-            nn.MaxPool2d(2),
+            convolution(8, 10, 5),
+            pool(2),
             nn.ReLU(),
             nn.Flatten(),
         )
-        height, width = (((side - 6) // 2 - 4) // 2 for side in look_size)
-        self.hidden = nn.Linear(10 * height * width, hidden)
+        places = math.prod(((side - 6) // 2 - 4) // 2 for side in look_size)
+        self.hidden = nn.Linear(10 * places, hidden)
         self.head = zero_initialised(nn.Linear(hidden, outputs))
 
     def forward(self, look: Tensor) -> Tensor:
-        """Look (B, C, h, w) -> raw (B, P).
+        """Look (B, C, *look_size) -> raw (B, P).
 
         Raises:
             CropworthError: the look has another size than the network was made for.
@@ -94,7 +100,7 @@ class HeatmapLocalizer(nn.Module):
 
     Args:
         channels: channels of the look.
-        outputs: P, the transform's `parameters_needed`, at least 2; the first two are the shift (x, y).
+        outputs: P, the transform's `parameters_needed`, of which the first d are the shift: (x, y) of images.
         width: channels of the features.
         crops: K heatmaps, for `MultiCrop`; the outputs are then those of the first crop, of the second, ...
         sharpness: inverse temperature of the softmax at the start; it is learned. With 1 the gradient is spread so
@@ -107,6 +113,7 @@ class HeatmapLocalizer(nn.Module):
         detach: keep the localizer's gradient out of the features, so that only the classifier shapes them.
         peak: in use, follow the highest peak alone. Choose False where one object fills the look, as in the later
             steps of a `Cascade`: its heatmap lies over the whole object, and no peak of it is the object's middle.
+        dims: d, 1 for sequences, 2 for images, 3 for volumes.
 
     Raises:
         CropworthError: fewer outputs than a shift and, for the spread, a scale.
@@ -124,35 +131,38 @@ class HeatmapLocalizer(nn.Module):
         features: nn.Module | None = None,
         detach: bool = False,
         peak: bool = True,
+        dims: int = 2,
     ) -> None:
         super().__init__()
-        if outputs < (3 if scale == "spread" else 2):
+        if dims not in (1, 2, 3) or outputs < (dims + 1 if scale == "spread" else dims):
             raise CropworthError(
-                f"outputs = {outputs} with scale = {scale!r}",
-                "a shift in x and y, and a scale if it is the spread",
-                "Use a transform for images.",
+                f"outputs = {outputs} with scale = {scale!r} and dims = {dims}",
+                "a shift along each of 1 to 3 dimensions, and a scale if it is the spread",
+                "Use a transform of as many dims.",
             )
+        convolution, norm = CONVOLUTIONS[dims - 1], NORMS[dims - 1]
         if features is None:
             features = nn.Sequential(
-                nn.Conv2d(channels, width, 5, stride=2, padding=2, bias=False),
-                nn.BatchNorm2d(width),
+                convolution(channels, width, 5, stride=2, padding=2, bias=False),
+                norm(width),
                 nn.ReLU(),
-                nn.Conv2d(width, width, 3, padding=1, bias=False),
-                nn.BatchNorm2d(width),
+                convolution(width, width, 3, padding=1, bias=False),
+                norm(width),
                 nn.ReLU(),
-                nn.Conv2d(width, width, 3, padding=2, dilation=2, bias=False),
-                nn.BatchNorm2d(width),
+                convolution(width, width, 3, padding=2, dilation=2, bias=False),
+                norm(width),
                 nn.ReLU(),
             )
         self.features = features
         self.outputs, self.crops, self.scale, self.detach, self.peak = outputs, crops, scale, detach, peak
-        self.heatmap = nn.Conv2d(width, crops, 1, bias=False)
+        self.dims = dims
+        self.heatmap = convolution(width, crops, 1, bias=False)
         nn.init.constant_(self.heatmap.weight, ACTIVITY / width)
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(sharpness)))
-        self.head = zero_initialised(nn.Linear(width, outputs - 2))
+        self.head = zero_initialised(nn.Linear(width, outputs - dims))
 
     def forward(self, look: Tensor) -> Tensor:
-        """Look (B, C, h, w) -> raw (B, K * P)."""
+        """Look (B, C, *look_size) -> raw (B, K * P)."""
         features, logits = self._heatmap(look)
         weights = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
         if self.peak and not self.training:
@@ -163,7 +173,7 @@ class HeatmapLocalizer(nn.Module):
         """The highest peaks of the heatmap, each as if it were the only one; see `marginal_loss`.
 
         Args:
-            look: (B, C, h, w).
+            look: (B, C, *look_size).
             count: K, how many.
 
         Returns:
@@ -173,10 +183,10 @@ class HeatmapLocalizer(nn.Module):
             CropworthError: there are several heatmaps, or not enough places for so many peaks.
         """
         features, logits = self._heatmap(look)
-        (height, width), window = logits.shape[-2:], (2 * PEAK + 1) ** 2
-        if self.crops != 1 or count < 1 or height * width <= window * (count - 1):
+        places, window = math.prod(logits.shape[2:]), (2 * PEAK + 1) ** self.dims
+        if self.crops != 1 or count < 1 or places <= window * (count - 1):
             raise CropworthError(
-                f"{count} candidates of {self.crops} heatmaps of {height} x {width}",
+                f"{count} candidates of {self.crops} heatmaps of {' x '.join(map(str, logits.shape[2:]))}",
                 f"at least one, of a single heatmap, with more than {window} places for each further one",
                 "Ask for fewer, or enlarge the look.",
             )
@@ -191,17 +201,17 @@ class HeatmapLocalizer(nn.Module):
         return self._raw(features, torch.cat(peaks, dim=1)), torch.log_softmax(torch.cat(mass, dim=1), dim=-1)
 
     def _heatmap(self, look: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, width, h', w') and logits (B, K, h', w')."""
+        """Features (B, width, ...) and logits (B, K, ...) of the same size."""
         features = self.features(look)
         if self.detach:
             features = features.detach()
         return features, self.log_sharpness.exp() * self.heatmap(features)
 
     def _raw(self, features: Tensor, weights: Tensor) -> Tensor:
-        """Raw parameters (B, K, P) under heatmaps (B, K, h', w') that sum to 1."""
-        centre = centre_of_mass(weights)  # (B, K, 2)
+        """Raw parameters (B, K, P) under heatmaps (B, K, ...) that sum to 1."""
+        centre = centre_of_mass(weights)  # (B, K, d)
         attended = weights.flatten(2) @ features.flatten(2).transpose(1, 2)  # (B, K, width)
-        rest = self.head(attended)  # (B, K, P - 2)
+        rest = self.head(attended)  # (B, K, P - d)
         if self.scale == "spread":
             narrowing = (spread(weights, centre) / EVEN_SPREAD).log().unsqueeze(-1)
             rest = torch.cat([rest[..., :1] + narrowing, rest[..., 1:]], dim=-1)
@@ -209,45 +219,58 @@ class HeatmapLocalizer(nn.Module):
 
 
 def around_peak(weights: Tensor) -> Tensor:
-    """Heatmaps (B, K, h, w) that sum to 1, cut down to the surroundings of their peak, and made to sum to 1.
+    """Heatmaps (B, K, ...) that sum to 1, cut down to the surroundings of their peak, and made to sum to 1.
 
     A heatmap of whose weight the peak does not hold a quarter, or twice its share of the places, has no peak and stays
     as it is.
     """
     near = near_peak(weights)
-    height, width = weights.shape[-2:]
-    least = max(LEAST_PEAK, 2 * (2 * PEAK + 1) ** 2 / (height * width))
-    holds = (weights * near).sum((-2, -1), keepdim=True) >= least
-    kept = weights * (near | ~holds)
-    return kept / kept.sum((-2, -1), keepdim=True)
+    space = tuple(range(2, weights.ndim))
+    places = math.prod(weights.shape[2:])
+    least = max(LEAST_PEAK, 2 * (2 * PEAK + 1) ** len(space) / places)
+    holds = (weights * near).sum(space, keepdim=True) >= least
+    kept: Tensor = weights * (near | ~holds)
+    return kept / kept.sum(space, keepdim=True)
 
 
 def near_peak(weights: Tensor) -> Tensor:
-    """Whether a place of a heatmap (..., h, w) is one of the 5 x 5 that together weigh most, bool (..., h, w)."""
-    height, width = weights.shape[-2:]
-    mass = F.avg_pool2d(weights, 2 * PEAK + 1, stride=1, padding=PEAK)  # with zeros around
-    place = mass.flatten(-2).argmax(-1, keepdim=True)  # (..., 1)
-    row, column = torch.arange(height, device=weights.device), torch.arange(width, device=weights.device)
-    near_row = (row - place // width).abs() <= PEAK  # (..., h)
-    near_column = (column - place % width).abs() <= PEAK  # (..., w)
-    return near_row.unsqueeze(-1) & near_column.unsqueeze(-2)
+    """Whether a place of a heatmap (B, K, ...) is one of the 5, 5 x 5 or ... that together weigh most: bool."""
+    dims = weights.ndim - 2
+    mass: Tensor = POOLS[dims - 1](weights, 2 * PEAK + 1, stride=1, padding=PEAK)  # with zeros around
+    place = mass.flatten(2).argmax(-1)  # (B, K)
+    near = torch.ones_like(weights, dtype=torch.bool)
+    for axis in reversed(range(dims)):
+        count = weights.shape[2 + axis]
+        steps = torch.arange(count, device=weights.device) - (place % count).unsqueeze(-1)  # (B, K, count)
+        shape = [count if other == axis else 1 for other in range(dims)]
+        near = near & (steps.abs() <= PEAK).view(*place.shape, *shape)
+        place = place // count
+    return near
 
 
 def centre_of_mass(weights: Tensor) -> Tensor:
-    """Expected coordinates under `weights` (..., h, w) that sum to 1 -> (..., 2) as (x, y), normalised."""
-    height, width = weights.shape[-2:]
-    x = (weights.sum(-2) * pixel_centres(width, weights)).sum(-1)
-    y = (weights.sum(-1) * pixel_centres(height, weights)).sum(-1)
-    return torch.stack([x, y], dim=-1)
+    """Expected coordinates under `weights` (B, K, ...) that sum to 1 -> (B, K, d), x first, normalised."""
+    along = [(share * pixel_centres(share.shape[-1], weights)).sum(-1) for share in _marginals(weights)]
+    return torch.stack(along, dim=-1)
 
 
 def spread(weights: Tensor, centre: Tensor) -> Tensor:
-    """Standard deviation of a place under `weights` (..., h, w), the mean of x's and y's variance: (...)."""
-    height, width = weights.shape[-2:]
-    x = weights.sum(-2) * (pixel_centres(width, weights) - centre[..., :1]).square()
-    y = weights.sum(-1) * (pixel_centres(height, weights) - centre[..., 1:]).square()
+    """Standard deviation of a place under `weights` (B, K, ...), the mean of all axes' variances: (B, K)."""
+    variances = [
+        (share * (pixel_centres(share.shape[-1], weights) - centre[..., axis : axis + 1]).square()).sum(-1)
+        for axis, share in enumerate(_marginals(weights))
+    ]
     # No heatmap is narrower than a thousandth of the input; it keeps the logarithm's gradient finite.
-    return ((x.sum(-1) + y.sum(-1)) / 2 + 1e-6).sqrt()
+    return (torch.stack(variances).mean(0) + 1e-6).sqrt()
+
+
+def _marginals(weights: Tensor) -> list[Tensor]:
+    """Heatmaps (B, K, ...) summed over all axes but one, for x first: (B, K, count) each."""
+    found = []
+    for axis in reversed(range(2, weights.ndim)):
+        others = tuple(other for other in range(2, weights.ndim) if other != axis)
+        found.append(weights.sum(others) if others else weights)
+    return found
 
 
 def zero_initialised(layer: Layer) -> Layer:

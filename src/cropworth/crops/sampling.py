@@ -76,17 +76,17 @@ def sample(
     several = theta.ndim == 4
     poses = theta if several else theta.unsqueeze(1)
     with torch.autocast(input.device.type, enabled=False):
-        seen = input if reach == 1 else blur(input, reach)
+        seen = input if reach == 1 else blur(input, reach, padding)
         crop = reference.sample(seen, poses, tuple(size), mode, padding, antialias)
     if waiting_costs:
         crop = torch.where(finite.reshape(-1, *[1] * (crop.ndim - 1)), crop, math.nan)
     return crop if several else crop.squeeze(1)
 
 
-def blur(input: Tensor, reach: float) -> Tensor:  # noqa: A002
+def blur(input: Tensor, reach: float, padding: str = "zeros") -> Tensor:  # noqa: A002
     """Blur every dimension after the first two by a tent of half-width `reach` pixels: (B, C, ...) -> the same.
 
-    Outside the input is zero. A reach of 1 changes nothing.
+    Outside the input is zero, or, with the padding ``border``, what its edge is. A reach of 1 changes nothing.
     """
     steps = torch.arange(1 - math.ceil(reach), math.ceil(reach), dtype=torch.float64, device=input.device)
     tent = 1 - steps.abs() / reach
@@ -96,7 +96,9 @@ def blur(input: Tensor, reach: float) -> Tensor:  # noqa: A002
     for axis in range(input.ndim - 2):
         shape = [1] * (input.ndim - 2)
         shape[axis] = len(tent)
-        result = spread(result, tent.view(1, 1, *shape), padding=[n // 2 for n in shape])
+        around = [n // 2 for n in shape[::-1] for _ in range(2)]  # both sides of each axis, the last axis first
+        wider = F.pad(result, around, "replicate" if padding == "border" else "constant")
+        result = spread(wider, tent.view(1, 1, *shape))
     return result.view(input.shape)
 
 

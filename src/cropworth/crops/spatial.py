@@ -57,6 +57,10 @@ class Reader(nn.Module):
             raise CropworthError(f"images of shape {tuple(images.shape)}", "(B, C, H, W)", "Add the batch dimension.")
         return shrink(images, self.look_size)
 
+    def find(self, look: Tensor) -> Tensor:
+        """Where to crop, by the look alone: (B, C, *look_size) -> a pose, see `locate`."""
+        return self.locate(look)
+
     def locate(self, images: Tensor) -> Tensor:
         """Where to crop: images (B, C, H, W) -> a pose (B, rows, columns), or (B, K, rows, columns) for K crops.
 
@@ -135,12 +139,16 @@ class SpatialTransformer(Cropper):
 
     def candidates(self, images: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """See `Cropper`: the peaks of a `HeatmapLocalizer`."""
+        return self.candidates_in(self.look(images), count)
+
+    def candidates_in(self, look: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """See `candidates`, by the look alone: (B, C, *look_size)."""
         find = getattr(self.localizer, "candidates", None)
         if find is None:
             raise CropworthError(
                 f"a {type(self.localizer).__name__}", "a localizer with candidates", "Use a HeatmapLocalizer."
             )
-        raw, log_weights = find(self.look(images), count)
+        raw, log_weights = find(look, count)
         pose = placed(self.transform, raw.flatten(0, 1))
         return pose.view(*raw.shape[:2], *pose.shape[1:]), log_weights
 

@@ -143,31 +143,33 @@ def marginal_loss(logits: Tensor, log_weights: Tensor, labels: Tensor) -> Tensor
     return -torch.logsumexp(log_weights + of_label, dim=-1).mean()
 
 
-def consistency(reader: Reader, images: Tensor, pose: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def consistency(reader: Reader, look: Tensor, pose: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """How much the crop fails to follow a known change of the picture: a penalty that needs no boxes.
 
-    Each look is flipped at random along either axis, zoomed by up to two thirds and shifted by up to a tenth of its
-    width; a crop that sits on the object moves with it. A crop beside the object, or of a fixed size, does not: the
-    classifier alone hardly minds either (equivariance as in Thewlis et al. 2017, unsupervised landmarks).
+    Each look is zoomed by up to two thirds and shifted by up to a tenth of its width, and of images flipped at random
+    along either axis; a crop that sits on the object moves with it. A crop beside the object, or of a fixed size, does
+    not: the classifier alone hardly minds either (equivariance as in Thewlis et al. 2017, unsupervised landmarks).
 
     Args:
         reader: what locates one crop or K: a `Cropper` or a `GlanceAndCrop`.
-        images: (B, C, H, W).
+        look: ``reader.look(images)``, (B, C, *look_size).
         pose: where it crops them now, ``reader.locate(images)``, with its gradient.
         generator: of the random changes.
 
     Returns:
         A scalar: the mean distance of the two boxes' centres and log-sizes, in units of the crop's own size.
     """
-    draw = torch.rand(5, len(images), generator=generator, dtype=pose.dtype).to(pose.device)
+    d = look.ndim - 2
+    draw = torch.rand(1 + 2 * d, len(look), generator=generator, dtype=pose.dtype).to(pose.device)
     zoom = torch.exp(LARGEST_ZOOM * (2 * draw[0] - 1)).unsqueeze(-1)  # (B, 1)
-    flip = 1 - 2 * (draw[1:3] < 0.5).to(pose.dtype).T  # (B, 2), each -1 or 1
-    shift = LARGEST_SHIFT * (2 * draw[3:].T - 1)
-    change = upright(zoom * flip, shift)  # (B, 2, 3)
-    look = reader.look(images)
-    moved = sample(look, change, look.shape[-2:])
+    shift = LARGEST_SHIFT * (2 * draw[1 + d :].T - 1)  # (B, d)
+    flip = torch.ones_like(shift)
+    if d > 1:  # time has a direction: what a sequence shows backwards is not the same thing
+        flip = 1 - 2 * (draw[1 : 1 + d] < 0.5).to(pose.dtype).T  # each -1 or 1
+    change = upright(zoom * flip, shift)  # (B, d, d + 1)
+    moved = sample(look, change, look.shape[2:])
     several = pose.ndim == 4
-    followed = compose(change.unsqueeze(1) if several else change, reader.locate(moved))
+    followed = compose(change.unsqueeze(1) if several else change, reader.find(moved))
     (c1, s1), (c2, s2) = theta_to_boxes(pose).chunk(2, dim=-1), theta_to_boxes(followed).chunk(2, dim=-1)
     unit = (s1 * s2).sqrt().detach()
     squared = ((c1 - c2) / unit).square().sum(-1) + (s1 / s2).log().square().mean(-1)

@@ -95,7 +95,7 @@ class LearnedCrop(LocatedCrop):
         """See `LocatedCrop`."""
         settings, total = self.settings, super().penalty(images, theta, boxes)
         if settings.consistency:
-            total = total + settings.consistency * consistency(self.cropper, images, theta)
+            total = total + settings.consistency * consistency(self.cropper, self.cropper.look(images), theta)
         if settings.scale_prior:
             total = total + settings.scale_prior * scale_prior(theta, settings.start_scale)
         if settings.box_losses:
