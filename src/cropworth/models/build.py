@@ -14,9 +14,10 @@ from torch import nn
 
 from cropworth.config import nearest
 from cropworth.errors import CropworthError
+from cropworth.models.recurrent import RecurrentNet
 from cropworth.models.small import SmallConvNet
 
-BUILT_IN: dict[str, Callable[..., nn.Module]] = {"small": SmallConvNet}
+BUILT_IN: dict[str, Callable[..., nn.Module]] = {"small": SmallConvNet, "recurrent": RecurrentNet}
 
 
 def build_backbone(
