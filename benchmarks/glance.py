@@ -59,9 +59,9 @@ def train(model: nn.Module, task: Task, size: int, epochs: int, seed: int) -> No
     model.train()
     for epoch in range(epochs):
         items = task.training_epoch(size, seed, epoch).take(slice(0, steps * BATCH))
-        for images, labels, _ in batches(items, BATCH):
+        for batch in batches(items, BATCH):
             optimizer.zero_grad()
-            loss(model, images, labels).backward()
+            loss(model, batch.inputs, batch.labels).backward()
             optimizer.step()
             schedule.step()
     model.eval()
@@ -70,14 +70,14 @@ def train(model: nn.Module, task: Task, size: int, epochs: int, seed: int) -> No
 @torch.no_grad()
 def accuracy(model: nn.Module, items: Split) -> float:
     """Of the answers as they are used, with early stops."""
-    right = [int((model(images).argmax(1) == labels).sum()) for images, labels, _ in batches(items, 250)]
+    right = [int((model(batch.inputs).argmax(1) == batch.labels).sum()) for batch in batches(items, 250)]
     return sum(right) / len(items)
 
 
 @torch.no_grad()
 def stages(model: GlanceAndCrop, items: Split) -> Tensor:
     """The logits after every stage of all items (N, S, classes)."""
-    return torch.cat([model.stages(images) for images, _, _ in batches(items, 250)])
+    return torch.cat([model.stages(batch.inputs) for batch in batches(items, 250)])
 
 
 def main() -> None:
@@ -91,7 +91,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     task = ClutteredDigits(DigitsCluttered(task="digits-cluttered", canvas=CANVAS, clutter=CLUTTER))
-    (images, _, _) = next(batches(task.test, 256))
+    images = next(batches(task.test, 256)).inputs
     lines = [
         "# Does a glance pay?",
         "",
@@ -109,7 +109,7 @@ def main() -> None:
         glance.threshold = calibrate(stages(glance, task.validation), task.validation.labels)
         per_stage = (stages(glance, task.test).argmax(-1) == task.test.labels[:, None]).double().mean(0)
         with torch.no_grad():
-            taken = fmean(float(glance.stop_early(x)[1].sum()) for x, _, _ in batches(task.test, 250)) / 250
+            taken = fmean(float(glance.stop_early(batch.inputs)[1].sum()) for batch in batches(task.test, 250)) / 250
             times = interleaved({"whole": lambda m=whole: m(images), "glance": lambda m=glance: m(images)}, rounds=30)
         ratio = median(g / w for g, w in zip(times["glance"], times["whole"], strict=True))
         cells = [accuracy(whole, task.test), per_stage[-1].item(), per_stage[0].item(), accuracy(glance, task.test)]

@@ -47,6 +47,8 @@ def make_record(
         best_epoch=-1 if diverged else 1,
         labels=labels,
         probabilities=None if diverged else np.eye(len(CLASSES), dtype=np.float32)[predicted],
+        numbers=None,
+        payoffs=None,
         theta=np.tile(np.float32([[[0.5, 0, 0.1], [0, 0.5, -0.1]]]), (items, 1, 1))
         if with_crop and not diverged
         else None,

@@ -60,5 +60,3 @@ def test_it_is_built_by_name_and_refuses_what_it_does_not_know() -> None:
         RecurrentNet(2, 3, pool="median")  # type: ignore[arg-type]
     with pytest.raises(CropworthError, match="encoder = 'rnn'"):
         RecurrentNet(2, 3, encoder="rnn")  # type: ignore[arg-type]
-    with pytest.raises(CropworthError, match="even number"):
-        RecurrentNet(2, 3, width=7)

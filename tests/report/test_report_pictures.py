@@ -78,3 +78,12 @@ def test_noisy_colour_pictures_are_shrunk_to_the_budget() -> None:
     crops = [example.crop for gallery in album.galleries for example in gallery.examples]
     assert sum(map(len, (*album.pictures, *crops))) <= pictures.BUDGET_BYTES
     assert decoded(album.pictures[0]).shape[0] < 160
+
+
+def test_the_outline_of_a_crop_in_time() -> None:
+    # The middle half, a quarter further on; its picture is as high as the whole.
+    assert pictures.outline(np.float32([[0.5, 0.25]])) == "0.3750,0.0000 0.8750,0.0000 0.8750,1.0000 0.3750,1.0000"
+    # A warp around one knot in the middle that runs at 3/2 and then at 1/2 of its mean pace ends where it ends.
+    slope, bend = (1.5 + 0.5) / 2, (0.5 - 1.5) / 2
+    warped = np.float32([[0.5 * slope, 0.25 + 0.5 * (slope - 1 - bend), 0.5 * bend]])
+    assert pictures.outline(warped) == pictures.outline(np.float32([[0.5, 0.25]]))

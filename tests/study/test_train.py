@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
 from cropworth.study.plan import Plan, load_plan
 from cropworth.study.record import Record
-from cropworth.study.train import run_trial
+from cropworth.study.train import batches, run_trial
 from cropworth.study.variants import build_variant, item_flops
 from tiny import plan_with
 
@@ -93,15 +94,15 @@ def test_candidates_are_weighed_by_the_classifier(plan: Plan, task: Task) -> Non
     several = plan.model_dump()
     several["variants"]["crop"] |= {"candidates": 2, "scale_prior": 0.5, "start_scale": 0.4}
     model = build_variant(Plan.model_validate(several), "crop", task, seed=0).eval()
-    items = task.validation.take(slice(0, 6))
-    images = items.inputs.float() / 255
+    items = next(batches(task.validation, 6))
+    images = items.inputs
     assert model.crop is not None
     poses, log_weights = model.crop.cropper.candidates(images, 2)
     where = model.crop.cropper.locate(images)
     each = [model.backbone(sample(images, poses[:, k], (12, 12))).softmax(-1) for k in range(2)]
     mixed = sum(w.unsqueeze(-1) * p for w, p in zip(log_weights.exp().unbind(1), each, strict=True))
     expected = torch.nn.functional.nll_loss(mixed.log(), items.labels) + 0.5 * scale_prior(where, 0.4)
-    torch.testing.assert_close(model.loss(images, None, items.labels), expected)
+    torch.testing.assert_close(model.loss(replace(items, boxes=None)), expected)
     record, _ = run_trial(Plan.model_validate(several), "crop", 16, 0, task, threads=1)
     assert record.status == "ok"
 
@@ -123,14 +124,13 @@ def test_jitter_is_for_training(variant: str) -> None:
         }
     )
     model = build_variant(plan, variant, task, seed=0)
-    items = task.validation.take(slice(0, 4))
-    images, boxes = items.inputs.float() / 255, items.boxes
-    crops, theta = model.train().view(images, boxes)
-    assert theta is not None
-    assert not torch.allclose(crops, sample(images, theta, (12, 12)), atol=0.05)
-    crops, theta = model.eval().view(images, boxes)
-    assert theta is not None
-    torch.testing.assert_close(crops, sample(images, theta, (12, 12)))
+    items = next(batches(task.validation, 4))
+    view = model.train().view(items)
+    assert view.theta is not None
+    assert not torch.allclose(view.seen, sample(items.inputs, view.theta, (12, 12)), atol=0.05)
+    view = model.eval().view(items)
+    assert view.theta is not None
+    torch.testing.assert_close(view.seen, sample(items.inputs, view.theta, (12, 12)))
 
 
 def test_it_learns(plan: Plan, task: Task) -> None:
@@ -210,27 +210,27 @@ class TestControls:
         return plan_with(plan, variants=variants, data=data, backbone=wide)
 
     def view(self, plan: Plan, name: str, task: Task) -> tuple[torch.Tensor, torch.Tensor | None, Split]:
-        items = Split(task.test.inputs[:8], task.test.labels[:8], task.test.boxes[:8])  # type: ignore[index]
-        crops, theta = build_variant(plan, name, task, 0).view(items.inputs.float(), items.boxes)
-        return crops, theta, items
+        items = next(batches(task.test, 8))
+        view = build_variant(plan, name, task, 0).view(items)
+        return view.seen, view.theta, items
 
     def test_centre_is_the_middle(self, full: Plan, digits: Task) -> None:
         crops, theta, items = self.view(full, "centre", digits)
-        assert torch.equal(crops, items.inputs.float()[:, :, 10:30, 10:30])
+        assert torch.equal(crops, items.inputs[:, :, 10:30, 10:30])
         assert theta is not None
         torch.testing.assert_close(theta_to_boxes(theta)[0], torch.tensor([0.5, 0.5, 0.5, 0.5]))
 
     def test_small_is_everything_smaller(self, full: Plan, digits: Task) -> None:
         crops, theta, items = self.view(full, "small", digits)
-        torch.testing.assert_close(crops, torch.nn.functional.avg_pool2d(items.inputs.float(), 2))
+        torch.testing.assert_close(crops, torch.nn.functional.avg_pool2d(items.inputs, 2))
         assert theta is None
 
     def test_oracle_is_the_true_box(self, full: Plan, digits: Task) -> None:
         _, theta, items = self.view(full, "oracle", digits)
         assert theta is not None
         torch.testing.assert_close(theta_to_boxes(theta), items.boxes)
-        with pytest.raises(CropworthError, match="images without a true box"):
-            build_variant(full, "oracle", digits, 0).view(items.inputs.float(), None)
+        with pytest.raises(CropworthError, match="items without a true box"):
+            build_variant(full, "oracle", digits, 0).view(replace(items, boxes=None))
 
     def test_matched_costs_what_the_crop_costs(self, full: Plan, digits: Task) -> None:
         flops = {n: item_flops(build_variant(full, n, digits, 0), digits) for n in ("baseline", "crop", "matched")}
@@ -259,18 +259,17 @@ def test_proposals_learn_from_true_boxes_where_there_are_any(plan: Plan, task: T
     scene = {"task": "digits-scene", "canvas": 64, "clutter": 2, "others": 1, "digit_scale": [0.5, 1.0]}
     values = plan_with(plan, data=scene, variants={"baseline": {"control": "whole"}, "crop": guided}).model_dump()
     scenes = build_task(Plan.model_validate(values).data)
-    items = scenes.validation.take(slice(0, 8))
-    images, losses = items.inputs.float() / 255, {}
+    items, losses = next(batches(scenes.validation, 8)), {}
     for weight in (0.0, 2.0):
         values["variants"]["crop"]["box_losses"] = weight
         model = build_variant(Plan.model_validate(values), "crop", scenes, seed=0)
         torch.manual_seed(0)  # which anchors are sampled
-        losses[weight] = model.loss(images, items.boxes, items.labels)
+        losses[weight] = model.loss(items)
     assert model.crop is not None
     torch.manual_seed(0)
-    expected = sum(model.crop.cropper.proposal_losses(images, list(items.boxes.unsqueeze(1))))
+    expected = sum(model.crop.cropper.proposal_losses(items.inputs, list(items.boxes.unsqueeze(1))))
     torch.testing.assert_close(losses[2.0] - losses[0.0], 2 * expected, atol=1e-4, rtol=1e-4)
     with pytest.raises(CropworthError, match="no true boxes"):
-        model.loss(images, None, items.labels)
+        model.loss(replace(items, boxes=None))
     record, _ = run_trial(Plan.model_validate(values), "crop", 16, 0, scenes, threads=1)
     assert record.median_iou is not None

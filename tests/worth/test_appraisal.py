@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from cropworth.errors import CropworthError
-from cropworth.study.record import Study
+from cropworth.study.record import Record, Study
 from cropworth.worth.appraisal import appraise
 from cropworth.worth.as_json import to_json
-from cropworth.worth.economics import read_economics
+from cropworth.worth.economics import Economics, read_economics
 from cropworth.worth.results import Appraisal
 from factories import make_record, make_study
 
@@ -240,3 +240,50 @@ def test_what_is_refused() -> None:
         appraised(make_study([make_record("baseline", 0, status="diverged"), make_record("crop", 0)]))
     with pytest.raises(CropworthError, match="different test items"):
         appraised(make_study([make_record("baseline", 0), make_record("crop", 0, items=100)]))
+
+
+def test_what_decisions_bring_is_priced_by_the_stake() -> None:
+    """Two wrong decisions may differ: the payoffs, not the labels, say what each of them brings."""
+    rng = np.random.default_rng(0)
+    payoffs = rng.normal(size=(200, 3)).astype(np.float32)
+    records = [
+        replace(make_record(name, seed, wrong=wrong), payoffs=payoffs)
+        for seed in range(2)
+        for name, wrong in (("baseline", range(20)), ("crop", range(10, 40)))
+    ]
+    found = appraise(make_study(records), Economics(stake=50.0))
+    before, after = (records[i].predictions for i in (0, 1))
+    assert before is not None
+    assert after is not None
+    rows = np.arange(200)
+    expected = 50 * (payoffs[rows, after] - payoffs[rows, before]).mean()
+    assert found.largest.candidates[0].value_per_prediction.estimate == pytest.approx(expected)
+    with_errors = appraise(make_study(records), Economics(stake=50.0, cost_per_error=2.0))
+    assert with_errors.largest.candidates[0].value_per_prediction.estimate == pytest.approx(expected - 2 * 10 / 200)
+    assert "stake" in appraise(make_study(records), Economics(cost_per_error=1.0)).not_priced
+    plain = [make_record(name, seed) for seed in range(2) for name in ("baseline", "crop")]
+    assert "stake" not in appraise(make_study(plain), Economics(cost_per_error=1.0)).not_priced
+
+
+def test_a_regression_is_priced_by_its_error() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.normal(size=60).astype(np.float32)
+
+    def record(variant: str, seed: int, spread: float) -> Record:
+        numbers = (labels + rng.normal(size=60) * spread).astype(np.float32)
+        return replace(make_record(variant, seed, items=60), labels=labels, probabilities=None, numbers=numbers)
+
+    records = [record(name, seed, spread) for seed in range(3) for name, spread in (("baseline", 2.0), ("crop", 1.0))]
+    study = replace(make_study(records), classes=())
+    found = appraise(study, Economics(cost_per_error=3.0, predictions_per_year=1000))
+    row, candidate = found.largest.rows[0], found.largest.candidates[0]
+    errors = {
+        name: np.mean([np.abs(r.numbers - labels) for r in records if r.variant == name])
+        for name in ("baseline", "crop")
+    }
+    assert row.mean_error == pytest.approx(errors["baseline"])
+    assert (row.accuracy, row.errors_per_thousand) == (None, None)
+    assert candidate.error_difference.estimate == pytest.approx(errors["crop"] - errors["baseline"])
+    assert candidate.accuracy_difference.estimate is None
+    assert candidate.value_per_prediction.estimate == pytest.approx(3 * (errors["baseline"] - errors["crop"]))
+    assert candidate.verdict == "adopt"

@@ -58,13 +58,15 @@ def test_what_is_not_priced_is_listed() -> None:
     assert Economics().not_priced == (
         "predictions_per_year",
         "cost_per_error",
+        "stake",
         "compute_price_per_hour",
         "retrainings_per_year",
         "engineering.once",
         "engineering.per_year",
     )
     priced = read_economics({"cost_matrix": {}, "predictions_per_year": 0, "engineering": {"once": 1}})
-    assert priced.not_priced == ("compute_price_per_hour", "retrainings_per_year", "engineering.per_year")
+    assert priced.not_priced == ("stake", "compute_price_per_hour", "retrainings_per_year", "engineering.per_year")
+    assert not {"stake", "cost_per_error"} & set(read_economics({"stake": 1000}).not_priced)
 
 
 def test_overrides() -> None:

@@ -70,14 +70,10 @@ class TemporalTransformer(SpatialTransformer):
 
     def read(self, series: Tensor, pose: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The steps at a pose: (B, T, F) -> (B, size, F); at K poses of each item, (B, K, size, F)."""
-        reach, padding = self.sampling.get("reach", 1.0), self.sampling.get("padding", "zeros")
-        values = _filled(series, lengths, padding)
-        if self.training and reach > 1:  # here, since what it spreads beyond an item's end has to be taken back
-            values = _filled(blur(values, reach, padding).transpose(1, 2), lengths, padding)
-        frame = _frame(series, lengths, pose)
-        in_batch = compose(frame if pose.ndim == 3 else frame.unsqueeze(1), pose)
-        sampling: Sampling = {**self.sampling, "reach": 1.0}
-        return sample(values, in_batch, self.size, **sampling).transpose(-1, -2)
+        sampling = self.sampling.copy()
+        if not self.training:
+            sampling["reach"] = 1.0
+        return read_steps(series, pose, lengths, self.size, **sampling)
 
     def crop(self, series: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, T, F) and lengths (B,) -> the crop (B, size, F), and its pose (B, 1, columns)."""
@@ -132,6 +128,33 @@ class SequenceTransformer(nn.Module):
         """(B, T, F) and lengths (B,) -> the head's answer."""
         answer: Tensor = self.head(self.crop(series, lengths)[0])
         return answer
+
+
+def read_steps(
+    series: Tensor, pose: Tensor, lengths: Tensor | None, size: tuple[int, ...], **sampling: Unpack[Sampling]
+) -> Tensor:
+    """`sample` of each item's own steps.
+
+    Args:
+        series: (B, T, F).
+        pose: (B, 1, columns) or (B, K, 1, columns), in coordinates of each item's own steps.
+        lengths: (B,), or None where all steps are the items' own.
+        size: (t,), steps of the crop.
+        sampling: as in `sample`.
+
+    Returns:
+        (B, t, F) or (B, K, t, F).
+
+    Raises:
+        CropworthError: see `own_steps` and `sample`.
+    """
+    reach, padding = sampling.pop("reach", 1.0), sampling.get("padding", "zeros")
+    values = _filled(series, lengths, padding)
+    if reach > 1:  # not left to `sample`, since what is spread beyond an item's end has to be taken back
+        values = _filled(blur(values, reach, padding).transpose(1, 2), lengths, padding)
+    frame = _frame(series, lengths, pose)
+    in_batch = compose(frame if pose.ndim == 3 else frame.unsqueeze(1), pose)
+    return sample(values, in_batch, size, **sampling).transpose(-1, -2)
 
 
 def resampled(series: Tensor, lengths: Tensor | None, size: tuple[int, ...]) -> Tensor:

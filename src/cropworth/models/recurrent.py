@@ -20,35 +20,33 @@ class RecurrentNet(nn.Module):
     Args:
         channels: F, features of a step.
         classes: number of logits.
-        width: H, numbers in a state; a network that runs both ways gives half of them to each direction.
+        width: numbers in a state, of each direction: H is twice as many where the encoder runs both ways.
         encoder: ``gru`` or ``lstm``, which run both ways, or ``convolutions`` of 7, 5 and 3 steps, which see 13
             (Wang et al. 2017, time series classification from scratch, section III-B, where the first has 8).
         pool: what the linear layer sees of the states: the ``last`` one of either direction, their ``mean`` or
             ``max``, or a mean weighted by learned ``attention`` (Ilse et al. 2018, equation 8, without the tanh).
 
     Raises:
-        CropworthError: the encoder or the pool is unknown, or the width is odd.
+        CropworthError: the encoder or the pool is unknown.
     """
 
     def __init__(
         self,
         channels: int,
         classes: int,
-        width: int = 32,
+        width: int = 16,
         encoder: Literal["gru", "lstm", "convolutions"] = "gru",
         pool: Literal["last", "mean", "max", "attention"] = "mean",
     ) -> None:
         super().__init__()
         if encoder not in (*CELLS, "convolutions"):
             raise CropworthError(f"encoder = {encoder!r}", "'gru', 'lstm' or 'convolutions'", "Choose one of them.")
-        if width % 2:
-            raise CropworthError(f"width = {width}", "an even number, half for each direction", "Add one.")
-        self.encoder: nn.Module = (
-            TimeConvolutions(channels, width)
-            if encoder == "convolutions"
-            else CELLS[encoder](channels, width // 2, batch_first=True, bidirectional=True)
-        )
-        self.read_out = ReadOut(width, classes, pool)
+        if encoder == "convolutions":
+            self.encoder: nn.Module = TimeConvolutions(channels, width)
+            self.read_out = ReadOut(width, classes, pool)
+        else:
+            self.encoder = CELLS[encoder](channels, width, batch_first=True, bidirectional=True)
+            self.read_out = ReadOut(2 * width, classes, pool)
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Series (B, T, F) and lengths (B,) -> logits (B, classes); padding after an item's end decides nothing."""

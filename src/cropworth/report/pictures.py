@@ -88,13 +88,21 @@ def outline(theta: NDArray[np.float32]) -> str:
     """Where a crop lies on its picture.
 
     Args:
-        theta: (2, 3), maps points of the crop to points of the picture; -1 and 1 are the picture's edges.
+        theta: maps points of the crop to points of the picture; -1 and 1 are the picture's edges. (2, 3); or, of a
+            series, whose picture runs from left to right, (1, 2), (1, 2 + k) where it is warped around k knots.
 
     Returns:
         The points of an SVG polygon, clockwise from the crop's upper left corner, in a picture of 1 by 1.
     """
     corners = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]], dtype=np.float64)  # x, y, 1
-    places = (corners @ theta.astype(np.float64).T + 1) / 2
+    pose = theta.astype(np.float64)
+    if len(pose) == 1:
+        knots = np.linspace(-1, 1, pose.shape[1])[1:-1]
+        basis = np.column_stack([corners[:, [0, 2]], np.abs(corners[:, :1] - knots)])  # time, 1, |time - knot|
+        mapped = np.column_stack([basis @ pose[0], corners[:, 1]])
+    else:
+        mapped = corners @ pose.T
+    places = (mapped + 1) / 2
     return " ".join(f"{x:.4f},{y:.4f}" for x, y in places)
 
 

@@ -81,8 +81,7 @@ def candidates_table(appraisal: Appraisal) -> Table:
 def variants_table(appraisal: Appraisal) -> Table:
     """What was measured of each variant, at the largest training-set size."""
     titles = (
-        "accuracy",
-        "errors per 1,000",
+        *text.quality_titles(appraisal),
         "training seconds, wall; CPU",
         "trials beside",
         "inference ms per item, median; p90",
@@ -203,8 +202,7 @@ def _variant_cells(row: Row) -> tuple[str, ...]:
     return (
         row.name,
         row.kind,
-        text.percent(row.accuracy),
-        number(row.errors_per_thousand),
+        *text.quality(row),
         f"{number(row.training_s)}; {number(row.training_cpu_s)}",
         number(row.trials_beside, 2),
         _median_and_p90(row),

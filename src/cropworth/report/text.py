@@ -12,7 +12,7 @@ from cropworth.worth.words import MISSING, money, number
 
 if TYPE_CHECKING:
     from cropworth.study.record import Kind, Study
-    from cropworth.worth.results import Appraisal, Candidate, Interval
+    from cropworth.worth.results import Appraisal, Candidate, Interval, Row
 
 KINDS: dict[Kind, str] = {
     "baseline": "baseline",
@@ -86,13 +86,25 @@ def how_we_know(study: Study, appraisal: Appraisal) -> str:
     )
 
 
+def quality_titles(appraisal: Appraisal) -> tuple[str, ...]:
+    """What says how well a variant predicts: of classes, or of a regression."""
+    regression = any(row.mean_error is not None for row in appraisal.largest.rows)
+    return ("mean error",) if regression else ("accuracy", "errors per 1,000")
+
+
+def quality(row: Row) -> tuple[str, ...]:
+    """The cells under `quality_titles`."""
+    if row.mean_error is not None:
+        return (number(row.mean_error),)
+    return percent(row.accuracy), number(row.errors_per_thousand)
+
+
 def terminal_table(appraisal: Appraisal) -> Table:
     """The variants at the largest training-set size, for a terminal."""
     # Without frames everything fits 80 columns; a variant's name is what a reader types, so it is never cut.
     table = Table(Column("variant", no_wrap=True), box=box.SIMPLE_HEAD, pad_edge=False)
     for column in (
-        "accuracy",
-        "errors per 1,000",
+        *quality_titles(appraisal),
         "training seconds",
         "inference ms per item",
         "FLOPs per item",
@@ -101,8 +113,7 @@ def terminal_table(appraisal: Appraisal) -> Table:
     for row in appraisal.largest.rows:
         table.add_row(
             Text(row.name),
-            percent(row.accuracy),
-            number(row.errors_per_thousand),
+            *quality(row),
             number(row.training_s),
             number(None if row.latency_s is None else row.latency_s * 1e3),
             flops(row.flops_per_item),

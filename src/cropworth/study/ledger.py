@@ -29,7 +29,7 @@ import numpy as np
 from cropworth.errors import CropworthError
 from cropworth.study.record import Epoch, Examples, Latency, Record, Study
 
-ARRAYS = ("labels", "probabilities", "theta")
+ARRAYS = ("labels", "probabilities", "numbers", "payoffs", "theta")
 
 
 def trial_name(config: dict[str, Any]) -> str:
@@ -206,8 +206,8 @@ class Ledger:
             plain["examples"] = None if pictures is None else Examples(pictures, crops)
             plain["curve"] = tuple(Epoch(**epoch) for epoch in plain["curve"])
             record = Record(**plain)
-            if record.probabilities is not None and len(record.probabilities) != len(record.labels):
-                raise ValueError(f"{len(record.probabilities)} predictions for {len(record.labels)} test items")
+            if record.predictions is not None and len(record.predictions) != len(record.labels):
+                raise ValueError(f"{len(record.predictions)} predictions for {len(record.labels)} test items")
             return record
         except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise CropworthError(f"the trial {folder}: {error}", "a complete record", do) from None

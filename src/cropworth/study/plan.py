@@ -43,15 +43,15 @@ class Small(Config):
 
     control: Literal["small"]
     size: Side
-    """Side in pixels."""
+    """Side in pixels, or steps."""
 
 
 class Centre(Config):
-    """Control: a fixed crop of `size` pixels from the middle, at full resolution."""
+    """Control: a fixed crop of `size` pixels, or steps, from the middle, at full resolution."""
 
     control: Literal["centre"]
     size: Side
-    """Side in pixels."""
+    """Side in pixels, or steps."""
 
 
 class Matched(Config):
@@ -67,7 +67,7 @@ class Oracle(Config):
 
     control: Literal["oracle"]
     size: Side
-    """Side of the crop in pixels."""
+    """Side of the crop in pixels, or steps."""
     jitter: Jitter = 0.0
     """As of a learned crop: what does that alone give?"""
 
@@ -77,14 +77,18 @@ class Crop(Config):
 
     localizer: Literal["regression", "heatmap", "proposals"]
     """What decides where to crop; `proposals` is a heatmap guided by a region proposal network."""
-    transform: Literal["zoom", "similarity", "affine", "unbounded-affine"]
-    """What kind of crop."""
+    transform: Literal["zoom", "similarity", "affine", "unbounded-affine", "warp"]
+    """What kind of crop; of sequences `zoom`, `warp` or `unbounded-affine`."""
     size: Side
-    """Side of the crop in pixels."""
+    """Side of the crop in pixels, or its steps."""
     look_size: Annotated[int, Field(ge=8, le=1024)] = 32
-    """Side in pixels of the small copy that the localizer sees."""
-    start_scale: float = Field(default=1.0, gt=0.1, lt=1.5)
+    """Side in pixels of the small copy that the localizer sees, or its steps."""
+    start_scale: float = Field(default=1.0, gt=0.01, lt=1.5)
     """Side of the crop at the start, as a fraction of the input; not for `unbounded-affine`."""
+    looks_at: Literal["input", "states"] = "input"
+    """Of sequences: what the localizer sees, the input or the states of an encoder like the backbone's."""
+    crops: Literal["input", "states"] = "input"
+    """Of sequences: what is cropped; of states that are cropped, the backbone gives encoder and read-out."""
     steps: Annotated[int, Field(ge=1, le=8)] = 1
     """Looks, each into the crop of the one before; more than 1 is a cascade."""
     candidates: Annotated[int, Field(ge=1, le=8)] = 1
@@ -112,6 +116,12 @@ class Crop(Config):
             raise ValueError("several candidates need the localizer heatmap or proposals, and steps = 1")
         if self.localizer == "proposals" and self.steps > 1:
             raise ValueError("proposals guide a single crop: steps must be 1")
+        if self.crops == "states" and self.looks_at == "input":
+            raise ValueError("a crop of states looks at them: looks_at must be states")
+        if self.looks_at == "states" and (self.localizer == "proposals" or self.steps > 1):
+            raise ValueError("proposals and several steps look at the input")
+        if self.transform == "warp" and self.jitter:
+            raise ValueError("a warp has no jitter: what is bent cannot be moved within the crop")
         if self.box_losses and self.localizer != "proposals":
             raise ValueError("box_losses are those of the localizer proposals")
         return self

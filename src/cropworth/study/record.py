@@ -20,7 +20,7 @@ class Epoch:
     Attributes:
         train_loss: mean over the epoch's items.
         validation_loss: mean over the validation items, after the epoch.
-        validation_accuracy: share of validation items read right.
+        validation_accuracy: share of validation items read right; of a regression, of their variance explained.
         wall_s: seconds, drawing the data and validating included.
     """
 
@@ -64,9 +64,12 @@ class Record:
         peak_memory_bytes: most memory resident during training; None where the system does not say.
         curve: one row an epoch.
         best_epoch: index into `curve` of the epoch whose weights were kept; -1 where the trial diverged.
-        labels: (n,), int64, true classes of the test items.
-        probabilities: (n, C), float32, of the test items; None where the trial diverged.
-        theta: (n, 2, 3), float32, crops of the test items; None where the variant does not crop, or diverged.
+        labels: (n,), int64, true classes of the test items; or float32, true numbers of a regression.
+        probabilities: (n, C), float32, of the test items; None for a regression, or where the trial diverged.
+        numbers: (n,), float32, what a regression predicted; None for classes, or where the trial diverged.
+        payoffs: (n, C), float32, what each decision would bring for the test items, in units that `economics.stake`
+            prices; None where only right and wrong count.
+        theta: (n, d, d + 1), float32, crops of the test items; None where the variant does not crop, or diverged.
         crop_health: what `cropworth.crops.health` measured, by name; empty where there is no crop.
         median_iou: of the crops with the true boxes of the test items; None where either is unknown.
         examples: pictures for the report; None where the trial diverged.
@@ -89,8 +92,10 @@ class Record:
     peak_memory_bytes: int | None
     curve: tuple[Epoch, ...]
     best_epoch: int
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
+    numbers: NDArray[np.float32] | None
+    payoffs: NDArray[np.float32] | None
     theta: NDArray[np.float32] | None
     crop_health: dict[str, float]
     median_iou: float | None
@@ -98,14 +103,21 @@ class Record:
     environment: dict[str, Any]
 
     @property
-    def predictions(self) -> NDArray[np.int64] | None:
-        """(n,) the likeliest class of each test item; None where the trial diverged."""
-        return None if self.probabilities is None else self.probabilities.argmax(axis=1)
+    def predictions(self) -> NDArray[np.int64] | NDArray[np.float32] | None:
+        """(n,) the likeliest class of each test item, or its number; None where the trial diverged."""
+        return self.numbers if self.probabilities is None else self.probabilities.argmax(axis=1)
 
     @property
     def accuracy(self) -> float | None:
-        """Share of the test items read right; None where the trial diverged."""
-        return None if self.predictions is None else float((self.predictions == self.labels).mean())
+        """Share of the test items read right; None for a regression, or where the trial diverged."""
+        if self.probabilities is None:
+            return None
+        return float(np.equal(self.probabilities.argmax(axis=1), self.labels).mean())
+
+    @property
+    def mean_error(self) -> float | None:
+        """Mean absolute error of a regression; None for classes, or where the trial diverged."""
+        return None if self.numbers is None else float(np.abs(self.numbers - self.labels).mean())
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from cropworth.data.task import Task
 from cropworth.errors import CropworthError
 from cropworth.measure.environment import available_cores
 from cropworth.measure.time import interleaved
+from cropworth.study.classifier import Classifier
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Latency, Study
 from cropworth.study.train import batches, run_trial, training_step
-from cropworth.study.variants import Classifier, build_variant, item_flops
+from cropworth.study.variants import build_variant, item_flops
 
 # Enough steps to see past the first ones, which allocate.
 ESTIMATE_STEPS = 5
@@ -124,12 +125,12 @@ def time_inference(prepared: Prepared, ledger: Ledger) -> Latency:
     """
     plan, test = prepared.plan, prepared.task.test
     size = plan.timing.batch_size
-    images, _, boxes = next(batches(test.take(torch.arange(size) % len(test)), size))
+    batch = next(batches(test.take(torch.arange(size) % len(test)), size))
 
     def call(model: Classifier) -> Callable[[], object]:
         def predict() -> None:
             with torch.inference_mode():
-                model(images, boxes)
+                model(batch)
 
         return predict
 

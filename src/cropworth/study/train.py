@@ -7,11 +7,10 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cropworth.crops.health import CropHealth, blank, crop_health, localisation_iou
@@ -22,10 +21,12 @@ from cropworth.errors import NotFiniteError
 from cropworth.measure.environment import available_cores, describe_environment
 from cropworth.measure.memory import peak_bytes, reset_peak
 from cropworth.measure.time import Stopwatch
+from cropworth.study.classifier import Classifier
 from cropworth.study.ledger import trial_name
+from cropworth.study.pictures import curves
 from cropworth.study.plan import Crop, Plan
 from cropworth.study.record import Epoch, Examples, Record
-from cropworth.study.variants import Classifier, build_variant, item_flops
+from cropworth.study.variants import build_variant, item_flops
 
 EVALUATION_BATCH = 256
 EXAMPLES, LARGEST_PICTURE = 12, 160
@@ -76,7 +77,7 @@ def run_trial(
         with Stopwatch() as training:
             fit = train(model, task, plan, variant, train_size, seed)
     peak = peak_bytes()
-    probabilities, theta, health = (None, None, None) if fit.diverged else evaluate(model, task.test)
+    predicted, theta, health = (None, None, None) if fit.diverged else evaluate(model, task.test)
     problem = ""
     if health is not None and health.problem and isinstance(plan.variants[variant], Crop):
         problem = f"{health.problem}. {health.recommendation}"
@@ -98,7 +99,9 @@ def run_trial(
         curve=tuple(fit.curve),
         best_epoch=fit.best_epoch,
         labels=task.test.labels.numpy(),
-        probabilities=None if probabilities is None else probabilities.numpy(),
+        probabilities=predicted.numpy() if predicted is not None and task.classes else None,
+        numbers=predicted.numpy() if predicted is not None and not task.classes else None,
+        payoffs=None if task.test.payoffs is None else task.test.payoffs.numpy(),
         theta=None if theta is None else theta.numpy(),
         crop_health={} if health is None else health.as_dict(),
         median_iou=_median_iou(theta, task.test),
@@ -127,8 +130,8 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
         set_reach(model, max(1.0, reach * (1 - 2 * epoch / settings.epochs)))
         try:
             # The incomplete last batch is left out: a batch of one item breaks batch normalisation.
-            for images, labels, boxes in itertools.islice(batches(items, settings.batch_size), steps):
-                loss = model.loss(images, boxes, labels)
+            for batch in itertools.islice(batches(items, settings.batch_size), steps):
+                loss = model.loss(batch)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -153,61 +156,81 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
 
 def training_step(model: Classifier, items: Split) -> Callable[[], None]:
     """One forward and backward pass over all items, to be timed."""
-    images, labels, boxes = next(batches(items, len(items)))
+    batch = next(batches(items, len(items)))
     model.train()
 
     def step() -> None:
         model.zero_grad()
-        model.loss(images, boxes, labels).backward()  # type: ignore[no-untyped-call]
+        model.loss(batch).backward()  # type: ignore[no-untyped-call]
 
     return step
 
 
-def batches(items: Split, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    """Images (B, C, H, W) in [0, 1], labels (B,) and boxes (B, 4) if known, in the order of the items."""
+def batches(items: Split, size: int) -> Iterator[Split]:
+    """Parts of the items, in their order, ready to compute with: pixels in [0, 1], sequences no longer than needed."""
     for start in range(0, len(items), size):
         part = items.take(slice(start, start + size))
-        images = part.inputs.float().contiguous(memory_format=torch.channels_last) / 255
-        yield images, part.labels, part.boxes
+        if part.lengths is not None:
+            yield replace(part, inputs=part.inputs[:, : int(part.lengths.max())])
+        else:
+            yield replace(part, inputs=part.inputs.float().contiguous(memory_format=torch.channels_last) / 255)
 
 
 @torch.no_grad()
 def validate(model: Classifier, items: Split) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy."""
+    """Mean loss, and accuracy; of a regression, the share of the labels' variance that is explained (R^2)."""
     model.eval()
-    loss, right = 0.0, 0
-    for images, labels, boxes in batches(items, EVALUATION_BATCH):
-        logits = model(images, boxes)
-        loss += F.cross_entropy(logits, labels, reduction="sum").item()
-        right += int((logits.argmax(1) == labels).sum())
-    return loss / len(items), right / len(items)
+    loss, predicted = 0.0, []
+    for batch in batches(items, EVALUATION_BATCH):
+        logits = model(batch)
+        loss += model.error(logits, batch.labels, reduction="sum").item()
+        predicted.append(model.predicted(logits))
+    return loss / len(items), _score(torch.cat(predicted), items.labels)
+
+
+def _score(predicted: Tensor, labels: Tensor) -> float:
+    if predicted.ndim == 2:
+        return (predicted.argmax(1) == labels).float().mean().item()
+    missed, spread = (predicted - labels).square().sum(), (labels - labels.mean()).square().sum()
+    return (1 - missed / spread.clamp(min=torch.finfo(spread.dtype).tiny)).item()
 
 
 @torch.no_grad()
 def evaluate(model: Classifier, items: Split) -> tuple[Tensor, Tensor | None, CropHealth | None]:
-    """Probabilities (n, C), poses (n, 2, 3) of a model that crops, and the health of its crops."""
+    """Predictions, poses (n, d, d + 1) of a model that crops, and the health of its crops.
+
+    Predictions are probabilities (n, C), or the numbers (n,) of a regression.
+    """
     model.eval()
-    probabilities, poses, blanks = [], [], []
-    for images, _, boxes in batches(items, EVALUATION_BATCH):
-        crops, theta = model.view(images, boxes)
-        probabilities.append(model.backbone(crops).softmax(1))
-        if theta is not None:
-            poses.append(theta)
-            blanks.append(blank(crops, images))
+    predicted, poses, blanks = [], [], []
+    for batch in batches(items, EVALUATION_BATCH):
+        view = model.view(batch)
+        predicted.append(model.predicted(model.answer(view)))
+        if view.theta is not None:
+            poses.append(view.theta)
+            blanks.append(blank(view.seen, view.values))
     if not poses:
-        return torch.cat(probabilities), None, None
+        return torch.cat(predicted), None, None
     theta = torch.cat(poses)
-    return torch.cat(probabilities), theta, crop_health(theta, torch.cat(blanks), model.transform)
+    return torch.cat(predicted), theta, crop_health(theta, torch.cat(blanks), model.transform)
 
 
-def examples(model: Classifier, items: Split) -> Examples:
-    """The first test items as pictures, and their crops; large images are shrunk, they are only looked at."""
+def examples(model: Classifier, items: Split) -> Examples | None:
+    """The first test items as pictures, and their crops; large images are shrunk, they are only looked at.
+
+    Of series, the curves of their first features; None for texts, which no picture shows.
+    """
+    if model.words is not None:
+        return None
     model.eval()
     with torch.no_grad():
-        images, _, boxes = next(batches(items, EXAMPLES))
-        crops, _ = model.view(images, boxes)
-    cropped = None if model.crop is None else _picture(crops).numpy()
-    return Examples(_picture(images).numpy(), cropped)
+        batch = next(batches(items, EXAMPLES))
+        view = model.view(batch)
+    if batch.lengths is not None:
+        cropped = None if model.crop is None else curves(view.seen, None)
+        return Examples(curves(view.values, batch.lengths), cropped)
+    cropped = None if model.crop is None else _picture(view.seen).numpy()
+    return Examples(_picture(view.values).numpy(), cropped)
 
 
 def _picture(images: Tensor) -> Tensor:

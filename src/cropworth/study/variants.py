@@ -7,176 +7,27 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import is_lazy
 
-from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
-from cropworth.crops.penalties import scale_prior
 from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork
-from cropworth.crops.sampling import sample
-from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer, on_each, shrink
-from cropworth.crops.training import consistency, jitter, marginal_loss
-from cropworth.crops.transforms import Affine, Similarity, Transform, UnboundedAffine, Zoom
-from cropworth.data.task import Task
+from cropworth.crops.sequence import TemporalTransformer
+from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer
+from cropworth.crops.transforms import Affine, Similarity, Transform, UnboundedAffine, Warp, Zoom
+from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
 from cropworth.measure.flops import count_flops
 from cropworth.models.build import build_backbone, takes
+from cropworth.padded import encode
+from cropworth.study.classifier import Classifier, Numbers
+from cropworth.study.located import CentreCrop, LearnedCrop, LocatedCrop, SmallCopy, TrueBoxCrop
 from cropworth.study.plan import Backbone, Centre, Crop, Matched, Oracle, Plan, Small, Variant, Whole
-
-Size = tuple[int, int]
 
 # Sides of the proposals' anchors, in units of the crop's starting scale.
 ANCHORS = (0.5, 0.7, 1.0, 1.4, 2.0)
-
-
-class Classifier(nn.Module):
-    """A crop and the backbone behind it.
-
-    Args:
-        backbone: images -> logits (B, classes).
-        crop: a module with ``locate(images, boxes) -> theta (B, 2, 3)`` and a `size`; None shows it the whole input.
-    """
-
-    def __init__(self, backbone: nn.Module, crop: LocatedCrop | None = None) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.crop = crop
-
-    def view(self, images: Tensor, boxes: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """What the backbone sees, (B, C, h, w), and where it was cropped, (B, 2, 3), if it was."""
-        return (images, None) if self.crop is None else self.crop(images, boxes)
-
-    @property
-    def transform(self) -> Transform | None:
-        """What bounds the crop, where it is a single learned one."""
-        cropper = self.crop.cropper if isinstance(self.crop, LearnedCrop) else None
-        return cropper.transform if isinstance(cropper, SpatialTransformer) else None
-
-    def loss(self, images: Tensor, boxes: Tensor | None, labels: Tensor) -> Tensor:
-        """What training minimises: the mean cross-entropy, and the crop's penalties."""
-        if isinstance(self.crop, LearnedCrop) and self.crop.settings.candidates > 1:
-            crops, log_weights = self.crop.candidates(images)
-            loss = marginal_loss(on_each(self.backbone, crops), log_weights, labels)
-            # The penalties judge the pose in the middle of all candidates, so that they pull these together.
-            return loss + self.crop.penalty(images, self.crop.cropper.locate(images), boxes)
-        seen, theta = self.view(images, boxes)
-        loss = F.cross_entropy(self.backbone(seen), labels)
-        return loss if self.crop is None or theta is None else loss + self.crop.penalty(images, theta, boxes)
-
-    def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
-        """Images (B, C, H, W), and true boxes (B, 4) where the variant needs them -> logits (B, classes)."""
-        logits: Tensor = self.backbone(self.view(images, boxes)[0])
-        return logits
-
-
-class LocatedCrop(nn.Module):
-    """Base of the crops under study: images and true boxes -> what was cropped, and where."""
-
-    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Images (B, C, H, W), boxes (B, 4) or None -> crops (B, C, h, w) and theta (B, 2, 3) or None."""
-        raise NotImplementedError
-
-    def penalty(self, images: Tensor, theta: Tensor, boxes: Tensor | None) -> Tensor:
-        """What training adds to the loss for crops of `images` at `theta`, whose true boxes may be known: ()."""
-        return images.new_zeros(())
-
-
-class LearnedCrop(LocatedCrop):
-    """A learned crop, which does not look at the boxes."""
-
-    def __init__(self, cropper: Cropper, settings: Crop) -> None:
-        super().__init__()
-        self.cropper = cropper
-        self.settings = settings
-
-    def penalty(self, images: Tensor, theta: Tensor, boxes: Tensor | None) -> Tensor:
-        """See `LocatedCrop`."""
-        settings, total = self.settings, super().penalty(images, theta, boxes)
-        if settings.consistency:
-            total = total + settings.consistency * consistency(self.cropper, self.cropper.look(images), theta)
-        if settings.scale_prior:
-            total = total + settings.scale_prior * scale_prior(theta, settings.start_scale)
-        if settings.box_losses:
-            total = total + settings.box_losses * self._box_losses(images, boxes)
-        return total
-
-    def _box_losses(self, images: Tensor, boxes: Tensor | None) -> Tensor:
-        if boxes is None:
-            raise CropworthError("box_losses, but no true boxes", "a task that knows them", "Set box_losses to 0.")
-        assert isinstance(self.cropper, ProposalGuidedTransformer)
-        known = [box[~box.isnan().any(-1)] for box in boxes.unsqueeze(1)]
-        of_scores, of_boxes = self.cropper.proposal_losses(images, known)
-        return of_scores + of_boxes
-
-    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """See `LocatedCrop`."""
-        theta = self.cropper.locate(images)
-        return self._read(images, theta), theta
-
-    def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (B, C, H, W) -> crops of K candidates (B, K, C, h, w) and the logarithms of their weights (B, K)."""
-        theta, log_weights = self.cropper.candidates(images, self.settings.candidates)
-        return self._read(images, theta), log_weights
-
-    def _read(self, images: Tensor, theta: Tensor) -> Tensor:
-        return self.cropper.read(images, _beside(theta, self.settings.jitter if self.training else 0.0))
-
-
-class SmallCopy(LocatedCrop):
-    """The whole input, shrunk."""
-
-    def __init__(self, size: Size) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """See `LocatedCrop`; the theta is None, since nothing is cropped."""
-        return shrink(images, self.size), None
-
-
-class CentreCrop(LocatedCrop):
-    """The pixels in the middle, by slicing."""
-
-    def __init__(self, size: Size) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """See `LocatedCrop`."""
-        (height, width), (h, w) = images.shape[-2:], self.size
-        top, left = (height - h) // 2, (width - w) // 2
-        box = [(left + w / 2) / width, (top + h / 2) / height, w / width, h / height]
-        theta = boxes_to_theta(images.new_tensor(box)).expand(len(images), -1, -1)
-        return images[..., top : top + h, left : left + w], theta
-
-
-class TrueBoxCrop(LocatedCrop):
-    """The true box, resampled to the crop's size."""
-
-    def __init__(self, size: Size, jitter: float) -> None:
-        super().__init__()
-        self.size = size
-        self.jitter = jitter
-
-    def forward(self, images: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """See `LocatedCrop`.
-
-        Raises:
-            CropworthError: an image has no true box.
-        """
-        if boxes is None or bool(boxes.isnan().any()):
-            raise CropworthError(
-                "images without a true box", "a task that knows one of each", "Leave the oracle out of the plan."
-            )
-        theta = boxes_to_theta(boxes)
-        return sample(images, _beside(theta, self.jitter if self.training else 0.0), self.size), theta
-
-
-def _beside(theta: Tensor, amount: float) -> Tensor:
-    """With jitter, if any; without, nothing is drawn, and records stay what they were."""
-    return jitter(theta, amount) if amount else theta
+# Numbers that a word of a text is embedded in.
+WORD_WIDTH = 32
 
 
 def build_variant(plan: Plan, name: str, task: Task, seed: int, folder: Path | None = None) -> Classifier:
@@ -200,30 +51,33 @@ def build_variant(plan: Plan, name: str, task: Task, seed: int, folder: Path | N
             backbone = variant.backbone
         elif isinstance(variant, Matched):
             backbone = _narrowed(plan, variant, task, folder)
-        network = build_backbone(backbone.name, task.channels, len(task.classes), backbone.arguments, folder)
-        model = Classifier(network, _crop(variant, task))
+        model = _model(variant, backbone, task, folder)
     if any(is_lazy(parameter) for parameter in model.parameters()):  # it has no layout yet
         return model
     # With the channels last, a processor's convolutions take half the time in use and two thirds in training.
-    return model.to(memory_format=torch.channels_last)
+    return model if is_sequence(task) else model.to(memory_format=torch.channels_last)
+
+
+def is_sequence(task: Task) -> bool:
+    """Whether the task's items are sequences, not images."""
+    return task.test.lengths is not None
 
 
 def item_flops(model: Classifier, task: Task) -> int:
-    """Floating-point operations of one item's inference.
+    """Floating-point operations of one item's inference; of sequences, of one of the greatest length.
 
     Raises:
         CropworthError: the backbone does not take what the crop gives it.
     """
-    images = torch.zeros(1, task.channels, *task.size)
-    boxes = torch.tensor([[0.5, 0.5, 0.5, 0.5]])
+    item = _blank_item(task)
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            return count_flops(lambda: model(images, boxes))
+            return count_flops(lambda: model(item))
     except RuntimeError as error:
         raise CropworthError(
-            f"an image of {tuple(images.shape[1:])} that the model cannot take ({error})",
+            f"an item of {tuple(item.inputs.shape[1:])} that the model cannot take ({error})",
             "a size that the backbone accepts",
             "Change data, the crop's size or the backbone.",
         ) from error
@@ -231,15 +85,55 @@ def item_flops(model: Classifier, task: Task) -> int:
         model.train(training)
 
 
-def _crop(variant: Variant, task: Task) -> LocatedCrop | None:
+def _blank_item(task: Task) -> Split:
+    """One item of zeros, ready to compute with."""
+    if not is_sequence(task):
+        return Split(torch.zeros(1, task.channels, *task.size), torch.zeros(1), torch.full((1, 4), 0.5))
+    shape, kind = ((1, *task.size), torch.int64) if task.vocabulary else ((1, *task.size, task.channels), torch.float32)
+    steps = torch.tensor(task.size)
+    return Split(torch.zeros(shape, dtype=kind), torch.zeros(1), torch.full((1, 2), 0.5), lengths=steps)
+
+
+def _model(variant: Variant, backbone: Backbone, task: Task, folder: Path | None) -> Classifier:
+    """Embedding, crop and backbone of a variant, whichever of them it has."""
+    words = nn.Embedding(task.vocabulary, WORD_WIDTH, padding_idx=0) if task.vocabulary else None
+    channels = WORD_WIDTH if task.vocabulary else task.channels
+
+    def network() -> nn.Module:
+        return build_backbone(backbone.name, channels, len(task.classes) or 1, backbone.arguments, folder)
+
+    behind, encoder = network(), None
+    if isinstance(variant, Crop) and variant.looks_at == "states":
+        source = behind if variant.crops == "states" else network()
+        encoder, read_out = (getattr(source, part, None) for part in ("encoder", "read_out"))
+        if not isinstance(encoder, nn.Module) or not isinstance(read_out, nn.Module):
+            raise CropworthError(
+                f"the backbone {backbone.name!r}, whose states are to be looked at",
+                "a backbone with the modules encoder and read_out",
+                "Use the backbone 'recurrent', or look at the input.",
+            )
+        behind = read_out if variant.crops == "states" else behind
+    return Classifier(behind, _crop(variant, task, channels, encoder), words, _numbers(task))
+
+
+def _numbers(task: Task) -> Numbers | None:
+    if task.classes:
+        return None
+    labels = task.training_epoch(task.train_limit, seed=0, epoch=0).labels.double()
+    return Numbers(labels.mean().item(), max(labels.std().item(), torch.finfo(torch.float32).tiny))
+
+
+def _crop(variant: Variant, task: Task, channels: int, encoder: nn.Module | None) -> LocatedCrop | None:
     if not isinstance(variant, Small | Centre | Oracle | Crop):
         return None
-    size = (variant.size, variant.size)
+    size = (variant.size,) * len(task.size)
     if isinstance(variant, Crop):
-        return LearnedCrop(_cropper(variant, task.channels), variant)
+        if not task.classes and variant.candidates > 1:
+            raise CropworthError("several candidates for a regression", "candidates: 1", "They compare classes.")
+        return LearnedCrop(_cropper(variant, task, channels, encoder), variant, encoder)
     if isinstance(variant, Centre) and variant.size > min(task.size):
         raise CropworthError(
-            f"a centre crop of {variant.size} pixels from {task.size}",
+            f"a centre crop of {variant.size} pixels or steps from {task.size}",
             "a smaller crop",
             "Lower its size.",
         )
@@ -248,7 +142,13 @@ def _crop(variant: Variant, task: Task) -> LocatedCrop | None:
     return SmallCopy(size) if isinstance(variant, Small) else CentreCrop(size)
 
 
-def _cropper(variant: Crop, channels: int) -> Cropper:
+def _cropper(variant: Crop, task: Task, channels: int, encoder: nn.Module | None) -> Cropper:
+    if is_sequence(task):
+        return _temporal(variant, channels if encoder is None else _states_of(encoder, channels))
+    if variant.looks_at == "states" or variant.transform == "warp":
+        raise CropworthError(
+            "a crop in time of images", "looks_at: input, and another transform", "Change the variant."
+        )
     size, look = (variant.size, variant.size), (variant.look_size, variant.look_size)
     scale = variant.start_scale
     transforms = [_transform(variant.transform, (0.5, 0.5, scale, scale))]
@@ -262,6 +162,33 @@ def _cropper(variant: Crop, channels: int) -> Cropper:
     if variant.steps > 1:
         return Cascade(localizers, transforms, size, look_size=look, antialias=variant.antialias)
     return SpatialTransformer(localizers[0], transforms[0], size, look_size=look, antialias=variant.antialias)
+
+
+def _temporal(variant: Crop, channels: int) -> TemporalTransformer:
+    """A crop of sequences with so many features."""
+    start, smallest = (0.5, variant.start_scale), min(0.1, variant.start_scale / 2)
+    known: dict[str, Callable[[], Transform]] = {
+        "zoom": lambda: Zoom(start, smallest, dims=1),
+        "warp": lambda: Warp(start=start, smallest=smallest),
+        "unbounded-affine": lambda: UnboundedAffine(dims=1),
+    }
+    if variant.transform not in known or variant.localizer == "proposals" or variant.steps > 1:
+        raise CropworthError(
+            f"localizer {variant.localizer}, transform {variant.transform} and steps {variant.steps} of sequences",
+            f"heatmap or regression, {', '.join(known)}, and a single step",
+            "Change the variant.",
+        )
+    transform = known[variant.transform]()
+    localizer = _localizer(variant.localizer, channels, (variant.look_size,), transform.parameters_needed, first=True)
+    return TemporalTransformer(
+        localizer, transform, variant.size, look_size=variant.look_size, antialias=variant.antialias
+    )
+
+
+def _states_of(encoder: nn.Module, channels: int) -> int:
+    """H, the numbers in each of its states."""
+    with torch.no_grad():
+        return encode(encoder.eval(), torch.zeros(1, 2, channels), None).shape[-1]
 
 
 def _guided(variant: Crop, channels: int, transform: Transform) -> ProposalGuidedTransformer:
@@ -289,9 +216,9 @@ def _transform(name: str, start: tuple[float, ...] | None) -> Transform:
     return cast("Callable[[Any], Transform]", bounded[name])(start)
 
 
-def _localizer(name: str, channels: int, look: Size, outputs: int, first: bool) -> nn.Module:
+def _localizer(name: str, channels: int, look: tuple[int, ...], outputs: int, first: bool) -> nn.Module:
     if name == "heatmap":
-        return HeatmapLocalizer(channels, outputs, peak=first)
+        return HeatmapLocalizer(channels, outputs, peak=first, dims=len(look))
     return RegressionLocalizer(channels, look, outputs)
 
 
@@ -309,12 +236,7 @@ def _narrowed(plan: Plan, variant: Matched, task: Task, folder: Path | None) -> 
         return Backbone(name=plan.backbone.name, arguments=arguments)
 
     def flops(width: int) -> int:
-        return item_flops(
-            Classifier(
-                build_backbone(plan.backbone.name, task.channels, len(task.classes), at(width).arguments, folder)
-            ),
-            task,
-        )
+        return item_flops(_model(Whole(control="whole"), at(width), task, folder), task)
 
     target = item_flops(build_variant(plan, variant.to, task, 0, folder), task)
     width = 1

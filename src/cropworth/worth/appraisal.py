@@ -37,7 +37,8 @@ class Paired:
         candidate: all records of the candidate.
         seeds: seeds with predictions of both.
         savings: (S, n) money saved by each prediction of those seeds.
-        accuracy: (S, n) right predictions more (1), as many (0), or fewer (-1).
+        accuracy: (S, n) right predictions more (1), as many (0), or fewer (-1); empty for a regression.
+        error: (S, n) absolute error of a regression, the candidate's minus the baseline's; empty for classes.
     """
 
     baseline: tuple[Record, ...]
@@ -45,6 +46,7 @@ class Paired:
     seeds: tuple[int, ...]
     savings: Differences
     accuracy: Differences
+    error: Differences
 
 
 def appraise(study: Study, economics: Economics) -> Appraisal:
@@ -75,7 +77,7 @@ def appraise(study: Study, economics: Economics) -> Appraisal:
         baseline=study.baseline,
         currency=economics.currency,
         horizon_years=economics.horizon_years,
-        not_priced=(*economics.not_priced, *_untimed(study)),
+        not_priced=(*_unpriced(study, economics), *_untimed(study)),
         missing_trials=study.missing,
         test_items=test_items,
         headline=headline(best, appraised[-1].candidates, study.baseline, economics, test_items),
@@ -88,25 +90,51 @@ def _appraise_size(study: Study, economics: Economics, costs: Differences, size:
     records = {name: study.of(name, size) for name in study.kinds}
     found = {name: of_variant for name, of_variant in records.items() if of_variant}
     candidates = [
-        _candidate(study, economics, name, _pair(found[study.baseline], of_variant, costs))
+        _candidate(study, economics, name, _pair(found[study.baseline], of_variant, costs, economics))
         for name, of_variant in found.items()
         if name != study.baseline
     ]
     return SizeAppraisal(size, tuple(row_of(study, *item) for item in found.items()), tuple(candidates))
 
 
-def _pair(baseline: tuple[Record, ...], candidate: tuple[Record, ...], costs: Differences) -> Paired:
+def _pair(
+    baseline: tuple[Record, ...], candidate: tuple[Record, ...], costs: Differences, economics: Economics
+) -> Paired:
     of_baseline, of_candidate = (
-        {r.seed: r.predictions for r in records if r.predictions is not None} for records in (baseline, candidate)
+        {r.seed: r for r in records if r.predictions is not None} for records in (baseline, candidate)
     )
-    seeds = sorted(of_baseline.keys() & of_candidate.keys())
-    labels = baseline[0].labels
-    if not seeds:
-        return Paired(baseline, candidate, (), np.empty((0, 0)), np.empty((0, 0)))
-    before, after = (np.array([of_variant[s] for s in seeds]) for of_variant in (of_baseline, of_candidate))  # (S, n)
-    savings = costs[labels, before] - costs[labels, after]
-    accuracy = (after == labels).astype(np.float64) - (before == labels)
-    return Paired(baseline, candidate, tuple(seeds), savings, accuracy)
+    seeds = tuple(sorted(of_baseline.keys() & of_candidate.keys()))
+    pairs = [(of_baseline[seed], of_candidate[seed]) for seed in seeds]
+    none = np.empty((0, 0))
+    if not pairs:
+        return Paired(baseline, candidate, (), none, none, none)
+    savings = np.array([_lost(before, costs, economics) - _lost(after, costs, economics) for before, after in pairs])
+    wrong = np.array([_wrong(after) - _wrong(before) for before, after in pairs])
+    regression = baseline[0].numbers is not None
+    return Paired(baseline, candidate, seeds, savings, none if regression else -wrong, wrong if regression else none)
+
+
+def _wrong(record: Record) -> Differences:
+    """Whether each prediction is wrong, 1 or 0, or by how much the number is: (n,)."""
+    assert record.predictions is not None
+    wrong: Differences = (
+        np.not_equal(record.predictions, record.labels).astype(np.float64)
+        if record.numbers is None
+        else np.abs(record.numbers.astype(np.float64) - record.labels)
+    )
+    return wrong
+
+
+def _lost(record: Record, costs: Differences, economics: Economics) -> Differences:
+    """Money lost by each prediction, below 0 where it earns: (n,)."""
+    if record.numbers is not None:
+        return economics.cost_per_error * _wrong(record)
+    assert record.predictions is not None
+    lost: Differences = costs[record.labels, record.predictions]
+    if record.payoffs is not None:
+        brought = record.payoffs[np.arange(len(lost)), record.predictions].astype(np.float64)
+        lost = lost - economics.stake * brought
+    return lost
 
 
 def _candidate(study: Study, economics: Economics, name: str, pair: Paired) -> Candidate:
@@ -140,7 +168,8 @@ def _candidate(study: Study, economics: Economics, name: str, pair: Paired) -> C
         payback_years=payback_years(investment, cash_flow, 0.0, economics.horizon_years),
         discounted_payback_years=payback_years(investment, cash_flow, economics.discount_rate, economics.horizon_years),
         break_even_predictions_per_year=break_even_volume(investment, upkeep, value - inference, annuity),
-        accuracy_difference=two_way_interval(pair.accuracy),
+        accuracy_difference=two_way_interval(pair.accuracy) if pair.accuracy.size else UNKNOWN,
+        error_difference=two_way_interval(pair.error) if pair.error.size else UNKNOWN,
         value_per_prediction=two_way_interval(pair.savings),
         inference_cost_per_prediction=inference,
         investment=investment,
@@ -162,7 +191,8 @@ def _unpaired(study: Study, name: str, pair: Paired, inference: float, ratio: fl
         name=name, kind=study.kinds[name], deployable=deployable,
         verdict="not enough evidence" if deployable else None, reason=reason(None, 0, None, False),
         npv=UNKNOWN, roi=None, dominates=False, payback_years=None, discounted_payback_years=None,
-        break_even_predictions_per_year=None, accuracy_difference=UNKNOWN, value_per_prediction=UNKNOWN,
+        break_even_predictions_per_year=None, accuracy_difference=UNKNOWN, error_difference=UNKNOWN,
+        value_per_prediction=UNKNOWN,
         inference_cost_per_prediction=inference, investment=None, upkeep_per_year=None, cash_flow_per_year=None,
         latency_ratio=ratio, training_ratio=None, flops_ratio=_flops_ratio(pair), seeds=0, seeds_needed=None,
         more_test_items=False,
@@ -212,6 +242,12 @@ def _inference(study: Study, economics: Economics, name: str) -> tuple[float, fl
         float(np.median(candidate / baseline)),
         median_component(extra).scaled(price),
     )
+
+
+def _unpriced(study: Study, economics: Economics) -> tuple[str, ...]:
+    """Prices that were not given; the stake is one of them only where the data say what decisions bring."""
+    with_payoffs = any(record.payoffs is not None for record in study.records)
+    return tuple(price for price in economics.not_priced if price != "stake" or with_payoffs)
 
 
 def _untimed(study: Study) -> tuple[str, ...]:

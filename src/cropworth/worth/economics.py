@@ -57,10 +57,12 @@ class Economics(Config):
     """A year; 0.08 is 8 %."""
     predictions_per_year: float = Field(default=0.0, ge=0, le=MOST)
     cost_per_error: Money = 0.0
-    """Of any wrong prediction."""
+    """Of any wrong prediction; of a regression, of each unit by which the number is wrong."""
     cost_matrix: Annotated[CostMatrix | None, BeforeValidator(_names_as_text)] = None
     """Of each prediction, instead of `cost_per_error`: by true class and then predicted class, by name (what is left
     out costs 0) or as rows in the order of the classes."""
+    stake: Money = 0.0
+    """Money in each decision, where the data say what decisions bring: their payoffs are shares of it."""
     compute_price_per_hour: Money = 0.0
     """Of the machine that the study ran on."""
     retrainings_per_year: float = Field(default=0.0, ge=0, le=MOST)
@@ -77,8 +79,10 @@ class Economics(Config):
     @property
     def not_priced(self) -> tuple[str, ...]:
         """Prices that were not given, by their path."""
-        given = set(self.model_fields_set) | ({"cost_per_error"} if self.cost_matrix is not None else set())
-        prices = ("predictions_per_year", "cost_per_error", "compute_price_per_hour", "retrainings_per_year")
+        given = set(self.model_fields_set)
+        if self.cost_matrix is not None or "stake" in given:
+            given.add("cost_per_error")
+        prices = ("predictions_per_year", "cost_per_error", "stake", "compute_price_per_hour", "retrainings_per_year")
         absent = [name for name in prices if name not in given]
         return (
             *absent,

@@ -33,8 +33,9 @@ class Row:
         trials: finished trials, failed ones included.
         diverged: trials without predictions; they count in the training cost only.
         collapsed: trials whose crop collapsed; they count like all others.
-        accuracy: mean share of test items read right; None where every trial diverged.
+        accuracy: mean share of test items read right; None for a regression, or where every trial diverged.
         errors_per_thousand: mean errors in 1,000 predictions.
+        mean_error: mean absolute error of a regression, in the labels' unit; None for classes.
         training_s: mean wall seconds of a trial.
         training_cpu_s: mean processor seconds of a trial.
         trials_beside: mean number of trials that ran beside it.
@@ -53,6 +54,7 @@ class Row:
     collapsed: int
     accuracy: float | None
     errors_per_thousand: float | None
+    mean_error: float | None
     training_s: float
     training_cpu_s: float
     trials_beside: float
@@ -80,7 +82,8 @@ class Candidate:
         payback_years: until the investment is earned back; None where never within the horizon.
         discounted_payback_years: the same with discounted cash flows.
         break_even_predictions_per_year: volume at which the NPV is 0; None where no volume does it.
-        accuracy_difference: candidate minus baseline, as a fraction.
+        accuracy_difference: candidate minus baseline, as a fraction; unknown for a regression.
+        error_difference: mean absolute error, candidate minus baseline; unknown for classes.
         value_per_prediction: money gained a prediction by fewer or cheaper errors.
         inference_cost_per_prediction: money spent more (or, below 0, less) on inference a prediction.
         investment: engineering once, and the initial training's extra cost; this and the next two are None where no
@@ -108,6 +111,7 @@ class Candidate:
     discounted_payback_years: float | None
     break_even_predictions_per_year: float | None
     accuracy_difference: Interval
+    error_difference: Interval
     value_per_prediction: Interval
     inference_cost_per_prediction: float
     investment: float | None

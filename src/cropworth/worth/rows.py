@@ -15,6 +15,7 @@ def row_of(study: Study, name: str, records: Sequence[Record]) -> Row:
     """Summarise one variant's records at one training-set size (at least one)."""
     accuracies = [r.accuracy for r in records if r.accuracy is not None]
     accuracy = fmean(accuracies) if accuracies else None
+    errors = [r.mean_error for r in records if r.mean_error is not None]
     memory = [r.peak_memory_bytes for r in records if r.peak_memory_bytes is not None]
     overlaps = [r.median_iou for r in records if r.median_iou is not None]
     times = study.latency.seconds_per_item.get(name) if study.latency is not None else None
@@ -26,6 +27,7 @@ def row_of(study: Study, name: str, records: Sequence[Record]) -> Row:
         collapsed=sum(r.status == "collapsed" for r in records),
         accuracy=accuracy,
         errors_per_thousand=None if accuracy is None else 1000 * (1 - accuracy),
+        mean_error=fmean(errors) if errors else None,
         training_s=fmean(r.training_wall_s for r in records),
         training_cpu_s=fmean(r.training_cpu_s for r in records),
         trials_beside=fmean(trials_beside(r, study.records) for r in records),
