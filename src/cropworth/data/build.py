@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from cropworth.data.cluttered import ClutteredDigits, DigitScenes
-from cropworth.data.config import DataConfig, DigitsCluttered, DigitsScene, Folder
+from cropworth.data.config import DataConfig, DigitsCluttered, DigitsScene, Folder, Ucr
 from cropworth.data.folder import FolderTask
 from cropworth.data.task import Task
+from cropworth.data.ucr import ucr_task
 
 READERS: dict[type, Callable[[Any], Task]] = {
     DigitsCluttered: ClutteredDigits,
     DigitsScene: DigitScenes,
     Folder: FolderTask,
+    Ucr: ucr_task,
 }
 
 

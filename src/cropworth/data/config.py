@@ -19,6 +19,13 @@ class OnBadItem(Config):
     """`fail` refuses the data and names every bad item; `skip` leaves them out, and the report counts them."""
 
 
+class Series(OnBadItem):
+    """What the tasks of measured series share."""
+
+    standardise: bool = True
+    """Bring each feature to mean 0 and deviation 1, both taken from the training series."""
+
+
 class DigitCanvas(Config):
     """What the tasks of digits on a canvas share."""
 
@@ -81,6 +88,18 @@ class Folder(Config):
     """COCO JSON or CSV of the objects' boxes, see `cropworth.data.boxes`; relative to `folder`."""
 
 
+class Ucr(Series):
+    """A set of the UCR and UEA archives that the package aeon ships, with the archive's own test split."""
+
+    task: Literal["ucr"]
+    name: str
+    """As the archive calls it, such as GunPoint or BasicMotions."""
+    validation_share: float = Field(default=0.2, gt=0, lt=0.5)
+    """Share of each class of the archive's training series."""
+    split_seed: int = Field(default=0, ge=0)
+    """Which series go to validation."""
+
+
 def _kind(values: Any) -> str:
     if isinstance(values, Folder) or (isinstance(values, dict) and "folder" in values):
         return "<folder>"
@@ -91,6 +110,7 @@ def _kind(values: Any) -> str:
 DataConfig = Annotated[
     Annotated[DigitsCluttered, Tag("<digits-cluttered>")]
     | Annotated[DigitsScene, Tag("<digits-scene>")]
-    | Annotated[Folder, Tag("<folder>")],
+    | Annotated[Folder, Tag("<folder>")]
+    | Annotated[Ucr, Tag("<ucr>")],
     Discriminator(_kind),
 ]
