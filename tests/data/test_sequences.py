@@ -137,6 +137,13 @@ def test_a_bad_series_is_refused_with_its_place(message: str) -> None:
         task([item(3), BAD[message]])
 
 
+def test_a_bad_first_series_is_told_from_the_good_ones() -> None:
+    with pytest.raises(CropworthError) as caught:
+        task([item(4, features=3, seed=12), item(3), item(5)])
+    assert str(caught.value).count("\n") == 0
+    assert "row 12" in str(caught.value)
+
+
 def test_an_empty_document_is_refused() -> None:
     words = [SequenceItem(np.array([1, 2]), 0, "first"), SequenceItem(np.array([], dtype=np.int64), 0, "row 9")]
     with pytest.raises(CropworthError, match="row 9: an empty document"):
@@ -163,9 +170,10 @@ def test_skipped_series_are_counted_and_the_rest_is_kept() -> None:
 @pytest.mark.parametrize("position", [0, 1, 2])
 def test_a_split_that_nothing_is_left_of_is_refused(position: int) -> None:
     splits = [[item(3)], [item(3)], [item(3)]]
-    splits[position] = [item(1)]
-    with pytest.raises(CropworthError, match=f"no sequence to {('train', 'validate', 'test')[position]} on in made"):
-        SequenceTask("made", ("a", "b"), *splits, on_bad_item="skip")
+    for nothing in ([], [item(1)]):
+        splits[position] = nothing
+        with pytest.raises(CropworthError, match=f"no sequence to {('train', 'validate', 'test')[position]} on in"):
+            SequenceTask("made", ("a", "b"), *splits, on_bad_item="skip")
 
 
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=40), st.floats(0.05, 0.5), st.integers(0, 9))

@@ -88,16 +88,43 @@ class Folder(Config):
     """COCO JSON or CSV of the objects' boxes, see `cropworth.data.boxes`; relative to `folder`."""
 
 
-class Ucr(Series):
+class ArchiveSet(Series):
+    """What the sets with an archive's own test split share."""
+
+    validation_share: float = Field(default=0.2, gt=0, lt=0.5)
+    """Share of the archive's training series, of each class where there are classes."""
+    split_seed: int = Field(default=0, ge=0)
+    """Which series go to validation."""
+
+
+class Ucr(ArchiveSet):
     """A set of the UCR and UEA archives that the package aeon ships, with the archive's own test split."""
 
     task: Literal["ucr"]
     name: str
     """As the archive calls it, such as GunPoint or BasicMotions."""
-    validation_share: float = Field(default=0.2, gt=0, lt=0.5)
-    """Share of each class of the archive's training series."""
-    split_seed: int = Field(default=0, ge=0)
-    """Which series go to validation."""
+
+
+class CardanoSentiment(ArchiveSet):
+    """The sentiment of news of a currency, a number to predict from 24 hours of its price and volume."""
+
+    task: Literal["cardano-sentiment"]
+
+
+class Watch(Series):
+    """Shoulder exercises recorded by a watch, split by the people who did them."""
+
+    task: Literal["watch"]
+    validation_subjects: tuple[int, ...] = Field(default=(6, 7), min_length=1)
+    """Their recordings are for every choice."""
+    test_subjects: tuple[int, ...] = Field(default=(8, 9, 10), min_length=1)
+    """Their recordings are for the record alone; nobody else's are, and everyone left is trained on."""
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Self:
+        if both := set(self.validation_subjects) & set(self.test_subjects):
+            raise ValueError(f"validation_subjects and test_subjects must have nobody in common, and share {both}")
+        return self
 
 
 def _kind(values: Any) -> str:
@@ -111,6 +138,8 @@ DataConfig = Annotated[
     Annotated[DigitsCluttered, Tag("<digits-cluttered>")]
     | Annotated[DigitsScene, Tag("<digits-scene>")]
     | Annotated[Folder, Tag("<folder>")]
-    | Annotated[Ucr, Tag("<ucr>")],
+    | Annotated[Ucr, Tag("<ucr>")]
+    | Annotated[CardanoSentiment, Tag("<cardano-sentiment>")]
+    | Annotated[Watch, Tag("<watch>")],
     Discriminator(_kind),
 ]

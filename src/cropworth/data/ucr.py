@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cropworth.data.config import Ucr
+from cropworth.data.config import ArchiveSet, Ucr
 from cropworth.data.installed import imported, shipped
 from cropworth.data.sequences import SequenceItem, SequenceTask, set_aside
 from cropworth.errors import CropworthError
@@ -38,19 +37,27 @@ class TsFile:
     targets: NDArray[Any]
     classes: tuple[str, ...]
 
-    def items(self, label: Callable[[Any], int | float]) -> list[SequenceItem]:
-        """The series with the labels that `label` makes of their targets."""
-        return [
-            SequenceItem(values, label(target), f"{self.path}, series {number}")
-            for number, (values, target) in enumerate(zip(self.series, self.targets, strict=True), 1)
-        ]
+    def items(self, classes: tuple[str, ...]) -> list[SequenceItem]:
+        """The series, each with the index of its class, or with the number to predict where there are no classes.
+
+        Raises:
+            CropworthError: a class is not among them.
+        """
+        found = []
+        for number, (values, target) in enumerate(zip(self.series, self.targets, strict=True), 1):
+            where = f"{self.path}, series {number}"
+            if classes and target not in classes:
+                raise CropworthError(
+                    f"{where}: the class {target!s}", f"one of {', '.join(classes)}", "Mend its label."
+                )
+            found.append(SequenceItem(values, classes.index(target) if classes else float(target), where))
+        return found
 
 
 def ucr_task(config: Ucr) -> SequenceTask:
-    """The archive's test series, and its training series less a share for validation.
+    """A set with classes; nothing is ever downloaded.
 
-    Source: Dau et al. 2019, The UCR time series archive; Bagnall et al. 2018, The UEA multivariate archive. Nothing is
-    ever downloaded.
+    Sources: Dau et al. 2019, The UCR time series archive; Bagnall et al. 2018, The UEA multivariate archive.
 
     Raises:
         CropworthError: aeon is not installed, does not ship the set, or a file or series of it cannot be read.
@@ -62,15 +69,24 @@ def ucr_task(config: Ucr) -> SequenceTask:
             f"one of {', '.join(known)}",
             "Choose one of them; nothing is downloaded.",
         )
-    train, test = read_set(config.name)
-    index = {name: position for position, name in enumerate(train.classes)}
-    validation, rest = set_aside(train.items(index.__getitem__), config.validation_share, config.split_seed)
+    return archive_task(config.name, config)
+
+
+def archive_task(name: str, config: ArchiveSet) -> SequenceTask:
+    """A shipped set with its test split, and its training series less a share for validation.
+
+    Raises:
+        CropworthError: aeon is not installed, or a file or series of it cannot be read.
+    """
+    folder = shipped("aeon", f"{SETS}/{name}", INSTALL)
+    train, test = (read_ts(folder / f"{name}_{split}.ts") for split in ("TRAIN", "TEST"))
+    validation, rest = set_aside(train.items(train.classes), config.validation_share, config.split_seed)
     return SequenceTask(
-        config.name,
+        name,
         train.classes,
         rest,
         validation,
-        test.items(index.__getitem__),
+        test.items(train.classes),
         on_bad_item=config.on_bad_item,
         standardise=config.standardise,
     )
@@ -101,12 +117,6 @@ def published_accuracies(name: str) -> dict[str, float]:
     return found
 
 
-def read_set(name: str) -> tuple[TsFile, TsFile]:
-    """A shipped set's training and test files."""
-    folder = shipped("aeon", f"{SETS}/{name}", INSTALL)
-    return read_ts(folder / f"{name}_TRAIN.ts"), read_ts(folder / f"{name}_TEST.ts")
-
-
 def read_ts(path: Path) -> TsFile:
     """Read a ``.ts`` file by aeon's loader.
 
@@ -119,17 +129,9 @@ def read_ts(path: Path) -> TsFile:
         series = [np.asarray(case, dtype=np.float32).T for case in cases]
     except (OSError, ValueError, IndexError) as error:
         raise CropworthError(f"{path} ({error})", "a readable .ts file", "Mend or restore the file.") from None
-    classes = tuple(head["class_values"])
-    unknown = next((n for n, target in enumerate(targets) if classes and target not in classes), None)
-    if unknown is not None:
-        raise CropworthError(
-            f"{path}, series {unknown + 1}: the class {str(targets[unknown])!r}",
-            f"one of {', '.join(classes)}",
-            "Mend the label, or the head of the file.",
-        )
     if not len(series) == len(targets) > 0:
         raise CropworthError(f"{path} with {len(series)} series and {len(targets)} labels", "a label each", "Mend it.")
-    return TsFile(path, series, targets, classes)
+    return TsFile(path, series, targets, tuple(head["class_values"]))
 
 
 def _has_classes(path: Path) -> bool:
