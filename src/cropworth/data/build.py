@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cropworth.data.bars import fx_task
 from cropworth.data.cluttered import ClutteredDigits, DigitScenes
-from cropworth.data.config import CardanoSentiment, DataConfig, DigitsCluttered, DigitsScene, Folder, Ucr, Watch
+from cropworth.data.config import (
+    CardanoSentiment,
+    DataConfig,
+    DigitsCluttered,
+    DigitsScene,
+    Folder,
+    FxBars,
+    OrderBook,
+    Ucr,
+    Watch,
+)
 from cropworth.data.folder import FolderTask
+from cropworth.data.order_book import order_book_task
 from cropworth.data.sentiment_series import cardano_task
 from cropworth.data.task import Task
 from cropworth.data.ucr import ucr_task
@@ -20,6 +32,8 @@ READERS: dict[type, Callable[[Any], Task]] = {
     Ucr: ucr_task,
     CardanoSentiment: cardano_task,
     Watch: watch_task,
+    OrderBook: order_book_task,
+    FxBars: fx_task,
 }
 
 

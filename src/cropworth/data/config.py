@@ -127,6 +127,67 @@ class Watch(Series):
         return self
 
 
+class Market(Series):
+    """What the tasks of market data share: the splits follow one another in time, training first."""
+
+    threshold: float = Field(ge=0, lt=1)
+    """The mid price goes up, or down, where it changes by more than this fraction; else it stays flat."""
+    fee: float = Field(ge=0, lt=1)
+    """Of each side of a trade, as a fraction of its amount."""
+    validation_share: float = Field(default=0.2, gt=0, lt=0.5)
+    """Share of the time that validation takes."""
+    test_share: float = Field(default=0.3, gt=0, lt=0.5)
+    """Share of the time, the last, that the test takes."""
+
+
+class OrderBook(Market):
+    """An exchange's order events -> where its mid price goes in the next seconds."""
+
+    task: Literal["order-book"]
+    orders: Path | None = None
+    """CSV of order events, with a `trades.csv` beside it; those of the installed package ob-analytics if not given."""
+    seconds: int = Field(default=60, ge=2)
+    """What a decision sees of the past."""
+    step_s: int = Field(default=1, ge=1)
+    """Seconds that one step of a series sums up; the other times are multiples of it."""
+    horizon_s: int = Field(default=30, ge=1)
+    """How far ahead of a decision the price is asked for."""
+    every_s: int = Field(default=5, ge=1)
+    """Seconds from one decision to the next."""
+    threshold: float = Field(default=0.00003, ge=0, lt=1)
+    fee: float = Field(default=0.001, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        if self.seconds % self.step_s or self.horizon_s % self.step_s or self.every_s % self.step_s:
+            raise ValueError("seconds, horizon_s and every_s must be multiples of step_s")
+        return self
+
+
+class FxBars(Market):
+    """Hourly bars of an exchange rate -> where it goes in the next bars."""
+
+    task: Literal["fx-bars"]
+    bars: Path | None = None
+    """CSV of bars; EUR/USD in 2017, of the installed package gym-anytrading, if not given."""
+    window: int = Field(default=48, ge=2)
+    """Bars that a decision sees."""
+    horizon: int = Field(default=4, ge=1)
+    """Bars ahead of a decision that the rate is asked for."""
+    every: int = Field(default=4, ge=1)
+    """Bars from one decision to the next."""
+    threshold: float = Field(default=0.0005, ge=0, lt=1)
+    fee: float = Field(default=0.0, ge=0, lt=1)
+    spread: float = Field(default=0.0001, ge=0)
+    """Ask less bid, in the unit of the rate; the bars are of the ask."""
+
+
+def located(config: DataConfig, folder: Path) -> DataConfig:
+    """The same configuration with its paths, which start at the plan's own folder, made absolute."""
+    paths = {key: getattr(config, key, None) for key in ("folder", "orders", "bars")}
+    return config.model_copy(update={key: (folder / path).resolve() for key, path in paths.items() if path is not None})
+
+
 def _kind(values: Any) -> str:
     if isinstance(values, Folder) or (isinstance(values, dict) and "folder" in values):
         return "<folder>"
@@ -140,6 +201,8 @@ DataConfig = Annotated[
     | Annotated[Folder, Tag("<folder>")]
     | Annotated[Ucr, Tag("<ucr>")]
     | Annotated[CardanoSentiment, Tag("<cardano-sentiment>")]
-    | Annotated[Watch, Tag("<watch>")],
+    | Annotated[Watch, Tag("<watch>")]
+    | Annotated[OrderBook, Tag("<order-book>")]
+    | Annotated[FxBars, Tag("<fx-bars>")],
     Discriminator(_kind),
 ]
