@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from cropworth.errors import CropworthError
 
@@ -42,22 +41,23 @@ def own_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
 def encode(encoder: nn.Module, series: Tensor, lengths: Tensor | None) -> Tensor:
     """Run an encoder over each item's own steps: (B, T, F) -> (B, T, H), zeros after an item's end.
 
-    An `nn.RNN`, `nn.GRU` or `nn.LSTM` runs over the packed batch. Any other module (B, T, F) -> (B, T, H) is called
-    once for each length that occurs, on the items of that length, since it may look ahead: like lengths are fast.
+    An `nn.RNN`, `nn.GRU` or `nn.LSTM` runs over the whole batch at once. Any other module (B, T, F) -> (B, T, H) is
+    called once for each length that occurs, on the items of that length, since it may look ahead: like lengths are
+    fast.
 
     Raises:
         CropworthError: a recurrent encoder does not take the batch first, the encoder gives something else than one
             state a step, or see `own_steps`.
     """
-    own_steps(series, lengths)
+    own = own_steps(series, lengths)
     if isinstance(encoder, nn.RNNBase) and not encoder.batch_first:
         raise CropworthError(f"a {type(encoder).__name__} that takes time first", "batch_first=True", "Set it.")
     if lengths is None:
         return _states(encoder, series)
     if isinstance(encoder, nn.RNNBase):
-        packed = pack_padded_sequence(series, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        states: Tensor = pad_packed_sequence(encoder(packed)[0], batch_first=True, total_length=series.shape[1])[0]
-        return states
+        return _recurrent(encoder, series.masked_fill(~own.unsqueeze(-1), 0), lengths).masked_fill(
+            ~own.unsqueeze(-1), 0
+        )
     found: list[Tensor] = []
     order: list[Tensor] = []
     for length in sorted(set(lengths.tolist())):
@@ -66,6 +66,39 @@ def encode(encoder: nn.Module, series: Tensor, lengths: Tensor | None) -> Tensor
         found.append(nn.functional.pad(states, (0, 0, 0, series.shape[1] - length)))
         order.append(items)
     return torch.cat(found)[torch.cat(order).argsort()]
+
+
+def _recurrent(encoder: nn.RNNBase, series: Tensor, lengths: Tensor) -> Tensor:
+    """What the encoder makes of the packed batch, but for the steps after each item's end, which are anything.
+
+    Torch's own packing takes 10 to 35 times as long on a processor. Forwards, no padding comes before an item's steps;
+    backwards, each item is turned round within its own steps.
+    """
+    run = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu}[encoder.mode]
+    directions = 2 if encoder.bidirectional else 1
+    steps = torch.arange(series.shape[1], device=series.device)
+    turned = torch.where(steps < lengths.unsqueeze(1), lengths.unsqueeze(1) - 1 - steps, steps).unsqueeze(
+        -1
+    )  # (B, T, 1)
+
+    def turn(values: Tensor) -> Tensor:
+        return values.gather(1, turned.expand_as(values))
+
+    states = series
+    for layer in range(encoder.num_layers):
+        if layer:
+            states = nn.functional.dropout(states, encoder.dropout, encoder.training)
+        each = []
+        for direction in range(directions):
+            weights = encoder.all_weights[layer * directions + direction]
+            start = series.new_zeros(1, len(series), encoder.hidden_size)
+            first = start[..., : encoder.proj_size or None]  # of an LSTM whose states are projected
+            begin = (first, start) if encoder.mode == "LSTM" else start
+            seen = turn(states) if direction else states
+            ran = run(seen, begin, weights, encoder.bias, 1, 0.0, encoder.training, False, True)[0]
+            each.append(turn(ran) if direction else ran)
+        states = torch.cat(each, dim=-1)
+    return states
 
 
 def _states(encoder: nn.Module, series: Tensor) -> Tensor:

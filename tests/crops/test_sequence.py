@@ -149,6 +149,29 @@ def test_an_encoder_runs_over_each_item_as_if_it_were_alone() -> None:
             assert bool((states[item, length:] == 0).all())
 
 
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        nn.RNN(3, 4, batch_first=True, nonlinearity="relu"),
+        nn.RNN(3, 4, batch_first=True, bidirectional=True, bias=False),
+        nn.GRU(3, 4, num_layers=2, batch_first=True, bidirectional=True),
+        nn.LSTM(3, 4, num_layers=2, batch_first=True, bidirectional=True, dropout=0.5),
+        nn.LSTM(3, 4, batch_first=True, bidirectional=True, proj_size=2),
+    ],
+    ids=repr,
+)
+def test_a_recurrent_encoder_is_torchs_on_a_packed_batch(encoder: nn.RNNBase) -> None:
+    encoder = encoder.double()
+    series, lengths = noise(4, 9, 3), torch.tensor([4, 9, 1, 6])
+    packed = nn.utils.rnn.pack_padded_sequence(series, lengths, batch_first=True, enforce_sorted=False)
+    expected = nn.utils.rnn.pad_packed_sequence(encoder.eval()(packed)[0], batch_first=True)[0]
+    torch.testing.assert_close(encode(encoder, series, lengths), expected)
+    if encoder.dropout:
+        torch.manual_seed(0)
+        dropped = encode(encoder.train(), series, lengths)
+        assert not torch.allclose(dropped, expected)
+
+
 # Gradients
 
 

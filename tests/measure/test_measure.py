@@ -83,3 +83,17 @@ def test_the_environment_names_what_a_reader_needs() -> None:
     assert set(found) == {
         "python", "cropworth", "torch", "torchvision", "numpy", "scipy", "system", "processor", "cores", "commit",
     }  # fmt: skip
+
+
+def test_an_lstm_is_counted_as_its_matrix_products() -> None:
+    layer, series = nn.LSTM(3, 8, num_layers=2, batch_first=True, bidirectional=True), torch.rand(2, 10, 3)
+
+    def forward() -> None:
+        with torch.no_grad():
+            layer(series)
+
+    with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as torchs:
+        forward()
+    assert count_flops(forward) == torchs.get_total_flops()
+    both = count_flops(lambda: layer(series)[0].sum().backward())
+    assert 2.5 * torchs.get_total_flops() < both < 3.5 * torchs.get_total_flops()

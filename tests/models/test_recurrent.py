@@ -48,7 +48,7 @@ def test_more_padding_changes_nothing(encoder: str, pool: str) -> None:
 
 
 def test_the_gru_is_torchs_own() -> None:
-    network = RecurrentNet(2, 3, 8)
+    network = RecurrentNet(2, 3, 8, "gru")
     assert isinstance(network.encoder, nn.GRU)
     series = torch.randn(2, 5, 2)
     torch.testing.assert_close(network(series), network.read_out.head(network.encoder(series)[0].mean(1)))

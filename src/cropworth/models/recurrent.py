@@ -21,7 +21,7 @@ class RecurrentNet(nn.Module):
         channels: F, features of a step.
         classes: number of logits.
         width: numbers in a state, of each direction: H is twice as many where the encoder runs both ways.
-        encoder: ``gru`` or ``lstm``, which run both ways, or ``convolutions`` of 7, 5 and 3 steps, which see 13
+        encoder: ``lstm`` or ``gru``, which run both ways, or ``convolutions`` of 7, 5 and 3 steps, which see 13
             (Wang et al. 2017, time series classification from scratch, section III-B, where the first has 8).
         pool: what the linear layer sees of the states: the ``last`` one of either direction, their ``mean`` or
             ``max``, or a mean weighted by learned ``attention`` (Ilse et al. 2018, equation 8, without the tanh).
@@ -35,7 +35,7 @@ class RecurrentNet(nn.Module):
         channels: int,
         classes: int,
         width: int = 16,
-        encoder: Literal["gru", "lstm", "convolutions"] = "gru",
+        encoder: Literal["lstm", "gru", "convolutions"] = "lstm",
         pool: Literal["last", "mean", "max", "attention"] = "mean",
     ) -> None:
         super().__init__()
