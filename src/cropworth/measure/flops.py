@@ -43,7 +43,7 @@ def lstm_flops(
     series_shape: Sequence[int], of_input: Sequence[int], of_state: Sequence[int], *_: Any, **__: Any
 ) -> int:
     """The matrix products of one layer and direction: series (T, B, F), weights (4 H, F) and (4 H, H)."""
-    steps, items, _features = series_shape
+    steps, items = series_shape[:2]
     return 2 * steps * items * (math.prod(of_input) + math.prod(of_state))
 
 
