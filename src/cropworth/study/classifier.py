@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -12,24 +11,7 @@ from cropworth.crops.spatial import SpatialTransformer, on_each
 from cropworth.crops.training import marginal_loss
 from cropworth.crops.transforms import Transform
 from cropworth.data.task import Split
-from cropworth.study.located import LearnedCrop, LocatedCrop
-
-
-@dataclass(frozen=True)
-class View:
-    """A batch as the backbone sees it.
-
-    Attributes:
-        values: what may be cropped: images (B, C, H, W), or sequences (B, T, F), of texts the embedded words.
-        seen: (B, C, h, w) or (B, t, F).
-        lengths: of `seen`, (B,); None where all steps are the items' own, and for images.
-        theta: where it was cropped, (B, d, d + 1); None where it was not.
-    """
-
-    values: Tensor
-    seen: Tensor
-    lengths: Tensor | None
-    theta: Tensor | None
+from cropworth.study.located import LearnedCrop, Located, LocatedCrop
 
 
 @dataclass(frozen=True)
@@ -71,34 +53,37 @@ class Classifier(nn.Module):
         cropper = self.crop.cropper if isinstance(self.crop, LearnedCrop) else None
         return cropper.transform if isinstance(cropper, SpatialTransformer) else None
 
-    def view(self, items: Split) -> View:
-        """A batch of items, their inputs ready to compute with -> what the backbone sees of it."""
-        values = self._values(items)
-        if self.crop is None:
-            return View(values, values, items.lengths, None)
-        seen, theta = self.crop(values, items.lengths, items.boxes)
-        return View(values, seen, None, theta)
+    def values(self, items: Split) -> Tensor:
+        """What may be cropped of a batch: images (B, C, H, W), or sequences (B, T, F), of texts the embedded words."""
+        values = items.inputs if self.words is None else self.words(items.inputs)
+        assert isinstance(values, Tensor)
+        return values
 
-    def answer(self, view: View) -> Tensor:
-        """Logits (B, classes) of what the backbone sees."""
-        lengths = () if view.lengths is None else (view.lengths,)
-        logits: Tensor = self.backbone(view.seen, *lengths)
+    def view(self, items: Split) -> Located:
+        """A batch of items, their inputs ready to compute with -> what the backbone sees of it."""
+        values = self.values(items)
+        return Located(values, None) if self.crop is None else self.crop(values, items.lengths, items.boxes)
+
+    def answer(self, view: Located, lengths: Tensor | None) -> Tensor:
+        """Logits (B, classes) of what the backbone sees of items with these lengths."""
+        if lengths is None or self.crop is not None:  # all steps of a crop are the item's own
+            logits: Tensor = self.backbone(view.seen)
+        else:
+            logits = self.backbone(view.seen, lengths)
         return logits
 
     def loss(self, items: Split) -> Tensor:
         """What training minimises: the mean cross-entropy or squared error, and the crop's penalties."""
-        if isinstance(self.crop, LearnedCrop) and self.crop.settings.candidates > 1:
-            values = self._values(items)
-            crops, log_weights = self.crop.candidates(values, items.lengths)
-            loss = marginal_loss(on_each(self.backbone, crops), log_weights, items.labels)
-            # The penalties judge the pose in the middle of all candidates, so that they pull these together.
-            theta = self.crop.locate(values, items.lengths)
-            return loss + self.crop.penalty(values, items.lengths, theta, items.boxes)
-        view = self.view(items)
-        loss = self.error(self.answer(view), items.labels)
-        if self.crop is None or view.theta is None:
-            return loss
-        return loss + self.crop.penalty(view.values, items.lengths, view.theta, items.boxes)
+        if not isinstance(self.crop, LearnedCrop):
+            return self.error(self(items), items.labels)
+        if self.crop.settings.candidates > 1:
+            view = self.crop.candidates(self.values(items), items.lengths)
+            assert view.log_weights is not None
+            loss = marginal_loss(on_each(self.backbone, view.seen), view.log_weights, items.labels)
+        else:
+            view = self.view(items)
+            loss = self.error(self.answer(view, items.lengths), items.labels)
+        return loss + self.crop.penalty(view, items.lengths, items.boxes)
 
     def error(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """Cross-entropy, or the squared error in units of the labels' variance."""
@@ -115,9 +100,4 @@ class Classifier(nn.Module):
 
     def forward(self, items: Split) -> Tensor:
         """A batch of items -> logits (B, classes)."""
-        return self.answer(self.view(items))
-
-    def _values(self, items: Split) -> Tensor:
-        values = items.inputs if self.words is None else self.words(items.inputs)
-        assert isinstance(values, torch.Tensor)
-        return values
+        return self.answer(self.view(items), items.lengths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,25 +22,35 @@ from cropworth.study.plan import Crop
 Size = tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Located:
+    """Crops of a batch.
+
+    Attributes:
+        seen: (B, C, h, w) or (B, t, F); K of each item, (B, K, ...), where `log_weights` says what they weigh.
+        theta: where it was cropped, (B, d, d + 1); None where nothing was, or where nobody asked.
+        looked_at: what a localizer saw, so that penalties need not compute it again; None where there is none.
+        log_weights: of K candidates, (B, K).
+    """
+
+    seen: Tensor
+    theta: Tensor | None
+    looked_at: Tensor | None = None
+    log_weights: Tensor | None = None
+
+
 class LocatedCrop(nn.Module):
     """Base: images (B, C, H, W), or sequences (B, T, F) with their lengths -> what was cropped, and where."""
 
-    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> Located:
         """Crop a batch.
 
         Args:
             values: (B, C, H, W) or (B, T, F).
             lengths: (B,) of sequences; None for images.
             boxes: (B, 2 d), the true ones; None where unknown.
-
-        Returns:
-            Crops (B, C, h, w) or (B, t, F), and theta (B, d, d + 1) or None.
         """
         raise NotImplementedError
-
-    def penalty(self, values: Tensor, lengths: Tensor | None, theta: Tensor, boxes: Tensor | None) -> Tensor:
-        """What training adds to the loss for crops of `values` at `theta`: ()."""
-        return values.new_zeros(())
 
 
 class LearnedCrop(LocatedCrop):
@@ -57,46 +68,55 @@ class LearnedCrop(LocatedCrop):
         self.settings = settings
         self.encoder = encoder
 
-    def sources(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> Located:
+        """See `LocatedCrop`."""
+        looked_at, cropped = self._sources(values, lengths)
+        theta = self.cropper.locate(looked_at, **_of(lengths))
+        return Located(self._read(cropped, lengths, theta), theta, looked_at)
+
+    def candidates(self, values: Tensor, lengths: Tensor | None) -> Located:
+        """The likeliest places of each item, as many as the settings say.
+
+        The theta, for the penalties, is the pose in the middle of all of them, so that they are pulled together.
+        """
+        looked_at, cropped = self._sources(values, lengths)
+        theta, log_weights = self.cropper.candidates(looked_at, self.settings.candidates, **_of(lengths))
+        seen = self._read(cropped, lengths, theta)
+        middle = self.cropper.locate(looked_at, **_of(lengths)) if self._penalised else None
+        return Located(seen, middle, looked_at, log_weights)
+
+    def penalty(self, located: Located, lengths: Tensor | None, boxes: Tensor | None) -> Tensor:
+        """What training adds to the loss for these crops, whose true boxes may be known: ()."""
+        settings, looked_at, theta = self.settings, located.looked_at, located.theta
+        total = located.seen.new_zeros(())
+        if not self._penalised:
+            return total
+        assert looked_at is not None
+        assert theta is not None
+        if settings.consistency:
+            look = self.cropper.look(looked_at, **_of(lengths))
+            total = total + settings.consistency * consistency(self.cropper, look, theta)
+        if settings.scale_prior:
+            total = total + settings.scale_prior * scale_prior(theta, settings.start_scale)
+        if settings.box_losses:
+            total = total + settings.box_losses * self._box_losses(looked_at, boxes)
+        return total
+
+    @property
+    def _penalised(self) -> bool:
+        return any((self.settings.consistency, self.settings.scale_prior, self.settings.box_losses))
+
+    def _sources(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """What is looked at, and what is cropped."""
         if self.encoder is None:
             return values, values
         states = encode(self.encoder, values, lengths)
         return states, states if self.settings.crops == "states" else values
 
-    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """See `LocatedCrop`."""
-        looked_at, cropped = self.sources(values, lengths)
-        theta = self.cropper.locate(looked_at, **_of(lengths))
-        return self.read(cropped, lengths, theta), theta
-
-    def locate(self, values: Tensor, lengths: Tensor | None) -> Tensor:
-        """Where it crops a batch: theta (B, rows, columns)."""
-        return self.cropper.locate(self.sources(values, lengths)[0], **_of(lengths))
-
-    def candidates(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        """A batch -> crops of K candidates (B, K, ...) and the logarithms of their weights (B, K)."""
-        looked_at, cropped = self.sources(values, lengths)
-        theta, log_weights = self.cropper.candidates(looked_at, self.settings.candidates, **_of(lengths))
-        return self.read(cropped, lengths, theta), log_weights
-
-    def read(self, values: Tensor, lengths: Tensor | None, theta: Tensor) -> Tensor:
+    def _read(self, values: Tensor, lengths: Tensor | None, theta: Tensor) -> Tensor:
         """The crops at poses (B, rows, columns) or (B, K, rows, columns), a little beside them in training."""
         beside = _beside(theta, self.settings.jitter if self.training else 0.0)
         return self.cropper.read(values, beside, **_of(lengths))
-
-    def penalty(self, values: Tensor, lengths: Tensor | None, theta: Tensor, boxes: Tensor | None) -> Tensor:
-        """See `LocatedCrop`."""
-        settings, total = self.settings, super().penalty(values, lengths, theta, boxes)
-        if settings.consistency:
-            looked_at, _ = self.sources(values, lengths)
-            look = self.cropper.look(looked_at, **_of(lengths))
-            total = total + settings.consistency * consistency(self.cropper, look, theta)
-        if settings.scale_prior:
-            total = total + settings.scale_prior * scale_prior(theta, settings.start_scale)
-        if settings.box_losses:
-            total = total + settings.box_losses * self._box_losses(values, boxes)
-        return total
 
     def _box_losses(self, images: Tensor, boxes: Tensor | None) -> Tensor:
         if boxes is None:
@@ -114,11 +134,11 @@ class SmallCopy(LocatedCrop):
         super().__init__()
         self.size = size
 
-    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> Located:
         """See `LocatedCrop`; the theta is None, since nothing is cropped."""
         if lengths is None:
-            return shrink(values, self.size), None
-        return resampled(values, lengths, self.size).transpose(1, 2), None
+            return Located(shrink(values, self.size), None)
+        return Located(resampled(values, lengths, self.size).transpose(1, 2), None)
 
 
 class CentreCrop(LocatedCrop):
@@ -128,17 +148,17 @@ class CentreCrop(LocatedCrop):
         super().__init__()
         self.size = size
 
-    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> Located:
         """See `LocatedCrop`; of a sequence that is shorter, the whole."""
         if lengths is not None:
             share = (self.size[0] / lengths).clamp(max=1)
             theta = boxes_to_theta(torch.stack([torch.full_like(share, 0.5), share], dim=1))
-            return read_steps(values, theta, lengths, self.size), theta
+            return Located(read_steps(values, theta, lengths, self.size), theta)
         (height, width), (h, w) = values.shape[-2:], self.size
         top, left = (height - h) // 2, (width - w) // 2
         box = [(left + w / 2) / width, (top + h / 2) / height, w / width, h / height]
         theta = boxes_to_theta(values.new_tensor(box)).expand(len(values), -1, -1)
-        return values[..., top : top + h, left : left + w], theta
+        return Located(values[..., top : top + h, left : left + w], theta)
 
 
 class TrueBoxCrop(LocatedCrop):
@@ -149,7 +169,7 @@ class TrueBoxCrop(LocatedCrop):
         self.size = size
         self.jitter = jitter
 
-    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, values: Tensor, lengths: Tensor | None, boxes: Tensor | None) -> Located:
         """See `LocatedCrop`.
 
         Raises:
@@ -162,8 +182,8 @@ class TrueBoxCrop(LocatedCrop):
         theta = boxes_to_theta(boxes)
         beside = _beside(theta, self.jitter if self.training else 0.0)
         if lengths is not None:
-            return read_steps(values, beside, lengths, self.size), theta
-        return sample(values, beside, self.size), theta
+            return Located(read_steps(values, beside, lengths, self.size), theta)
+        return Located(sample(values, beside, self.size), theta)
 
 
 def _of(lengths: Tensor | None) -> dict[str, Any]:

@@ -205,10 +205,10 @@ def evaluate(model: Classifier, items: Split) -> tuple[Tensor, Tensor | None, Cr
     predicted, poses, blanks = [], [], []
     for batch in batches(items, EVALUATION_BATCH):
         view = model.view(batch)
-        predicted.append(model.predicted(model.answer(view)))
+        predicted.append(model.predicted(model.answer(view, batch.lengths)))
         if view.theta is not None:
             poses.append(view.theta)
-            blanks.append(blank(view.seen, view.values))
+            blanks.append(blank(view.seen, model.values(batch)))
     if not poses:
         return torch.cat(predicted), None, None
     theta = torch.cat(poses)
@@ -228,9 +228,9 @@ def examples(model: Classifier, items: Split) -> Examples | None:
         view = model.view(batch)
     if batch.lengths is not None:
         cropped = None if model.crop is None else curves(view.seen, None)
-        return Examples(curves(view.values, batch.lengths), cropped)
+        return Examples(curves(batch.inputs, batch.lengths), cropped)
     cropped = None if model.crop is None else _picture(view.seen).numpy()
-    return Examples(_picture(view.values).numpy(), cropped)
+    return Examples(_picture(batch.inputs).numpy(), cropped)
 
 
 def _picture(images: Tensor) -> Tensor:
