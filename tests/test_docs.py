@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from cropworth.cli import app
 from cropworth.config import parse
-from cropworth.data.config import DigitsCluttered, Folder
+from cropworth.data.config import DigitsCluttered, Documents, Folder, PlantedSentence, ReutersR8
 from cropworth.study.plan import Crop, Grid, Plan, Timing, Training
 from cropworth.worth.economics import Economics
 
@@ -58,7 +58,7 @@ def test_commands_exist() -> None:
     ("model", "prefix"),
     [
         (Plan, ""), (Training, "training."), (Grid, "study."), (Timing, "timing."), (Economics, ""),
-        (DigitsCluttered, ""), (Folder, ""), (Crop, ""),
+        (DigitsCluttered, ""), (Folder, ""), (Documents, ""), (ReutersR8, ""), (PlantedSentence, ""), (Crop, ""),
     ],
 )  # fmt: skip
 def test_every_key_is_listed(model: type[BaseModel], prefix: str) -> None:

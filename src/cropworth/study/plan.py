@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from cropworth.config import Config, parse, read_yaml
-from cropworth.data.config import DataConfig, Folder
+from cropworth.data.config import DataConfig, Folder, located
 from cropworth.study.ledger import trial_name
 from cropworth.study.record import Kind
 
@@ -241,7 +241,4 @@ def load_plan(path: Path) -> Plan:
     """
     values = read_yaml(path)
     plan = parse(Plan, values)
-    if isinstance(plan.data, Folder):
-        folder = (path.parent / plan.data.folder).resolve()
-        plan = plan.model_copy(update={"data": plan.data.model_copy(update={"folder": folder})})
-    return plan
+    return plan.model_copy(update={"data": located(plan.data, path.parent)})
