@@ -9,7 +9,18 @@ from pydantic import BaseModel
 
 from cropworth.cli import app
 from cropworth.config import parse
-from cropworth.data.config import CardanoSentiment, DigitsCluttered, Folder, FxBars, OrderBook, Ucr, Watch
+from cropworth.data.config import (
+    CardanoSentiment,
+    DigitsCluttered,
+    Documents,
+    Folder,
+    FxBars,
+    OrderBook,
+    PlantedSentence,
+    ReutersR8,
+    Ucr,
+    Watch,
+)
 from cropworth.study.plan import Crop, Grid, Plan, Timing, Training
 from cropworth.worth.economics import Economics
 
@@ -59,7 +70,7 @@ def test_commands_exist() -> None:
     [
         (Plan, ""), (Training, "training."), (Grid, "study."), (Timing, "timing."), (Economics, ""),
         (DigitsCluttered, ""), (Folder, ""), (Crop, ""), (Ucr, ""), (CardanoSentiment, ""), (Watch, ""),
-        (OrderBook, ""), (FxBars, ""),
+        (OrderBook, ""), (FxBars, ""), (Documents, ""), (ReutersR8, ""), (PlantedSentence, ""),
     ],
 )  # fmt: skip
 def test_every_key_is_listed(model: type[BaseModel], prefix: str) -> None:

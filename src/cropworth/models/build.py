@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from torch import nn
 
 from cropworth.config import nearest
 from cropworth.errors import CropworthError
+from cropworth.functions import load_function, look_in
 from cropworth.models.recurrent import RecurrentNet
 from cropworth.models.small import SmallConvNet
 
@@ -56,8 +55,8 @@ def build_backbone(
             {"name": model, "weights": None, "num_classes": classes, **arguments},
         )
         return network if channels == 3 else _with_input_channels(network, name, channels)
-    factory = _import(origin, model, name, folder)
-    return _call(factory, name, {"channels": channels, "classes": classes, **arguments})
+    look_in(folder)
+    return _call(load_function(name, "backbone"), name, {"channels": channels, "classes": classes, **arguments})
 
 
 def takes(name: str, argument: str) -> bool:
@@ -77,19 +76,6 @@ def _call(factory: Callable[..., Any], name: str, arguments: dict[str, Any]) -> 
             f"{type(network).__name__} from the backbone {name!r}", "a torch.nn.Module", "Return the module."
         )
     return network
-
-
-def _import(module: str, attribute: str, name: str, folder: Path | None) -> Callable[..., Any]:
-    if folder is not None and str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    try:
-        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
-    except (ImportError, AttributeError) as error:
-        raise CropworthError(
-            f"the backbone {name!r} ({error})",
-            "a module that can be imported and a function in it",
-            "Put the module beside the plan or install it.",
-        ) from error
 
 
 def _with_input_channels(network: nn.Module, name: str, channels: int) -> nn.Module:

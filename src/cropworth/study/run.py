@@ -69,7 +69,7 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
     Raises:
         CropworthError: the data cannot be read, are too few, or a variant cannot be built on them.
     """
-    task = build_task(plan.data)
+    task = build_task(plan.data, folder)
     for size in plan.study.train_sizes:
         task.check_train_size(size)
     flops = {name: item_flops(build_variant(plan, name, task, 0, folder), task) for name in plan.variants}
@@ -193,7 +193,7 @@ def _train(prepared: Prepared, ledger: Ledger, trials: list[dict[str, Any]], job
 
 def _one_trial(plan: Plan, folder: Path | None, ledger: Ledger, trial: dict[str, Any], threads: int) -> tuple[str, str]:
     """Train one trial and write it into the ledger; runs in a worker process."""
-    task = _task(plan.data)
+    task = _task(plan.data, folder)
     record, model = run_trial(plan, trial["name"], trial["train_size"], trial["seed"], task, threads, folder)
     keep = None if record.status == "diverged" else partial(torch.save, model.state_dict())
     ledger.write_trial(trial, record, keep)

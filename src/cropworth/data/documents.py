@@ -1,0 +1,160 @@
+"""The task `documents`: texts from a CSV or parquet file. `labelled_task` is also where other rows of texts end."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cropworth.data.config import Documents, LongText
+from cropworth.data.embedders import INSTALL_EXTRA
+from cropworth.data.installed import imported
+from cropworth.data.sequences import FEWEST_STEPS, SequenceTask, set_aside
+from cropworth.data.text import Document, sentences, text_task, words
+from cropworth.errors import CropworthError, ManyError
+
+SPLIT_NAMES = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One document as its file has it, nothing checked yet.
+
+    Attributes:
+        text: of the document.
+        label: name of its class.
+        split: ``train``, ``val`` or ``test``; None where the file does not say.
+        where: the file and row, for messages.
+    """
+
+    text: object
+    label: object
+    split: object
+    where: str
+
+
+def documents_task(config: Documents) -> SequenceTask:
+    """The documents of a file; splits that it does not name are split off class by class.
+
+    Raises:
+        CropworthError: the file cannot be read or lacks a column, or rows of it are bad, see `labelled_task`.
+    """
+    rows = _parquet(config) if config.file.suffix == ".parquet" else _csv(config)
+    return labelled_task(config.file.stem, list(rows), config, config.test_share)
+
+
+def labelled_task(name: str, rows: Sequence[Row], config: LongText, test_share: float) -> SequenceTask:
+    """Check rows, split off what no row is named for, and give the words their numbers.
+
+    Args:
+        name: for people.
+        rows: all of them.
+        config: shares, vocabulary or embedder, and what to do with bad rows.
+        test_share: share of each class for the test, where no row is of that split.
+
+    Raises:
+        CropworthError: rows without words or a label, or of an unknown split, all of them at once; fewer than two
+            classes, or one that training never sees.
+    """
+    found = [_problem(row) for row in rows]
+    problems = [problem for problem in found if problem is not None]
+    if problems and config.on_bad_item == "fail":
+        raise ManyError(problems)
+    good = [row for row, problem in zip(rows, found, strict=True) if problem is None]
+    classes = tuple(sorted({str(row.label) for row in good}))
+    if len(classes) < 2:
+        raise CropworthError(
+            f"documents of {len(classes)} classes in {name}", "two classes or more", "Look at the labels."
+        )
+    parts: dict[str, list[Document]] = {split: [] for split in SPLIT_NAMES}
+    for row in good:
+        document = Document(sentences(str(row.text)), classes.index(str(row.label)), row.where)
+        parts[str(row.split or "train")].append(document)
+    train, validation, test = parts.values()
+    if not test:
+        test, train = set_aside(train, test_share, config.split_seed)
+    if not validation:
+        validation, train = set_aside(train, config.validation_share, config.split_seed)
+    _refuse_untrained(classes, train, [*validation, *test])
+    task = text_task(name, classes, (train, validation, test), config, config.most_steps)
+    task.warnings = tuple(f"left out: {problem.got}" for problem in problems) + task.warnings
+    return task
+
+
+def _problem(row: Row) -> CropworthError | None:
+    if not isinstance(row.text, str):
+        kind = "no text" if _missing(row.text) else f"the text {row.text!r}, a {type(row.text).__name__}"
+        return CropworthError(f"{row.where}: {kind}", "a text", "Mend or remove the row.")
+    count = len(words(row.text))
+    if count < FEWEST_STEPS:
+        kind = "an empty document" if count == 0 else f"a document of {count} word"
+        return CropworthError(f"{row.where}: {kind}", f"at least {FEWEST_STEPS} words", "Mend or remove the row.")
+    if _missing(row.label):
+        return CropworthError(f"{row.where}: no label", "the name of a class", "Mend or remove the row.")
+    if row.split is not None and row.split not in SPLIT_NAMES:
+        return CropworthError(
+            f"{row.where}: the split {row.split!r}", f"one of {', '.join(SPLIT_NAMES)}", "Mend the row."
+        )
+    return None
+
+
+def _missing(value: object) -> bool:
+    """Whether a cell is empty, as CSV (an empty text) or parquet (None or NaN) have it."""
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
+def _refuse_untrained(classes: tuple[str, ...], train: list[Document], others: list[Document]) -> None:
+    unseen = {document.label for document in others} - {document.label for document in train}
+    if unseen:
+        first = next(document for document in others if document.label in unseen)
+        raise CropworthError(
+            f"{first.where}: the class {classes[first.label]!r}, of which train has no document",
+            "documents of every class in train",
+            "Add some, or remove the class.",
+        )
+
+
+def _csv(config: Documents) -> Iterator[Row]:
+    try:
+        with config.file.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            _check_columns(config, list(reader.fieldnames or []))
+            for number, row in enumerate(reader, start=1):
+                where = f"{config.file}, row {number}"
+                if None in row:
+                    raise CropworthError(
+                        f"{where}: more cells than the header has", "a cell a column", "Quote texts that hold commas."
+                    )
+                yield _row(config, row, where)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CropworthError(
+            f"{config.file} ({error})", "a CSV file in UTF-8", "Check data.file, or write it as parquet."
+        ) from None
+
+
+def _parquet(config: Documents) -> Iterator[Row]:
+    parquet, arrow = imported("pyarrow.parquet", INSTALL_EXTRA), imported("pyarrow", INSTALL_EXTRA)
+    try:
+        table = parquet.read_table(config.file)
+    except (OSError, arrow.ArrowException) as error:
+        raise CropworthError(f"{config.file} ({error})", "a parquet file", "Check data.file.") from None
+    _check_columns(config, table.column_names)
+    wanted = [c for c in (config.text_column, config.label_column, config.split_column) if c in table.column_names]
+    for number, row in enumerate(table.select(wanted).to_pylist(), start=1):
+        yield _row(config, row, f"{config.file}, row {number}")
+
+
+def _row(config: Documents, row: dict[str, object], where: str) -> Row:
+    # Where there is no such column every row is of the pool; where there is one, an empty cell is a mistake.
+    split = row[config.split_column] or "" if config.split_column in row else None
+    return Row(row[config.text_column], row[config.label_column], split, where)
+
+
+def _check_columns(config: Documents, found: list[str]) -> None:
+    missing = [name for name in (config.text_column, config.label_column) if name not in found]
+    if missing:
+        raise CropworthError(
+            f"{config.file} with the columns {', '.join(found) or 'none'}",
+            f"the columns {config.text_column} and {config.label_column}",
+            f"Add {' and '.join(missing)}, or name yours in data.text_column and data.label_column.",
+        )

@@ -1,0 +1,43 @@
+"""Functions of the user's own, named in a plan as ``your_module:function``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cropworth.errors import CropworthError
+
+
+def look_in(folder: Path | None) -> None:
+    """Let modules that lie in this folder, a plan's own, be imported, besides those in the usual places."""
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def load_function(name: str, what: str) -> Callable[..., Any]:
+    """Import what ``your_module:function`` names.
+
+    Args:
+        name: as the plan has it.
+        what: what the plan calls it, for messages: ``backbone``, ``embedder``.
+
+    Raises:
+        CropworthError: there is no such module, or nothing of this name in it that can be called.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        problem: object = error
+    else:
+        if callable(found):
+            return found  # type: ignore[no-any-return]
+        problem = f"{attribute} is a {type(found).__name__}"
+    raise CropworthError(
+        f"the {what} {name!r} ({problem})",
+        "a module that can be imported and a function in it",
+        "Put the module beside the plan or install it.",
+    )

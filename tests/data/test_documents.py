@@ -1,0 +1,164 @@
+"""The task `documents`: a CSV or parquet file in, a task out; every bad row is named, or left out and counted."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cropworth.config import parse
+from cropworth.data.build import build_task
+from cropworth.data.config import Documents, located
+from cropworth.data.sequences import SequenceTask
+from cropworth.errors import CropworthError
+
+GOOD = [("one two", "x"), ("three four", "y")] * 6
+
+
+def write(path: Path, rows: list[tuple[object, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def read(path: Path, **settings: object) -> SequenceTask:
+    task = build_task(parse(Documents, {"task": "documents", "file": str(path), "least_count": 1, **settings}))
+    assert isinstance(task, SequenceTask)
+    return task
+
+
+def test_shares_are_of_each_class(tmp_path: Path) -> None:
+    rows = [(f"cat {n}", "cat") for n in range(20)] + [(f"dog, {n}\nline", "dog") for n in range(40)]
+    task = read(write(tmp_path / "pets.csv", rows), test_share=0.25, validation_share=0.2)
+    train = task.training_epoch(task.train_limit, 0, 0)
+    assert (task.name, task.classes) == ("pets", ("cat", "dog"))
+    assert [torch.bincount(part.labels).tolist() for part in (train, task.validation, task.test)] == [
+        [12, 24],
+        [3, 6],
+        [5, 10],
+    ]
+    for part in (train, task.validation, task.test):
+        assert part.lengths is not None
+        assert part.lengths.tolist() == [[2, 4][label] for label in part.labels]
+    other = read(tmp_path / "pets.csv", test_share=0.25, validation_share=0.2, split_seed=1)
+    again = read(tmp_path / "pets.csv", test_share=0.25, validation_share=0.2)
+    assert other.fingerprint() != task.fingerprint() == again.fingerprint()
+
+
+def test_named_splits_and_columns_are_followed(tmp_path: Path) -> None:
+    rows = [("A b", "train", "x"), ("b c", "train", "y"), ("a a", "val", "y"), ("b a c", "test", "x")]
+    path = write(tmp_path / "own.csv", rows, ("body", "part", "topic"))
+    task = read(path, text_column="body", label_column="topic", split_column="part")
+    assert (task.train_limit, task.vocabulary) == (2, 2 + 3)
+    assert (task.validation.inputs.tolist(), task.validation.labels.tolist()) == ([[3, 3, 0]], [1])
+    assert (task.test.inputs.tolist(), task.test.labels.tolist()) == ([[2, 3, 4]], [0])
+
+
+def test_a_split_without_rows_is_split_off_train(tmp_path: Path) -> None:
+    rows = [(*row, "train") for row in GOOD] + [("five six", "x", "test")]
+    task = read(write(tmp_path / "t.csv", rows, ("text", "label", "split")), validation_share=0.2)
+    assert (task.train_limit, len(task.validation), len(task.test)) == (10, 2, 1)
+
+
+BAD: list[tuple[object, ...]] = [("", "x"), (" \t", "x"), ("word", "y"), ("two words", " ")]
+SAID = [
+    "row 13: an empty document",
+    "row 14: an empty document",
+    "row 15: a document of 1 word",
+    "row 16: no label",
+]
+
+
+def test_all_bad_rows_are_named_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "bad.csv", [*GOOD, *BAD])
+    with pytest.raises(CropworthError) as caught:
+        read(path)
+    lines = str(caught.value).splitlines()
+    assert [f"{path}, {said};" in line for said, line in zip(SAID, lines, strict=True)] == [True] * 4
+
+
+def test_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "bad.csv", [*GOOD, *BAD])
+    task = read(path, on_bad_item="skip", most_steps=2)
+    assert task.warnings == tuple(f"left out: {path}, {said}" for said in SAID)
+    assert task.train_limit + len(task.validation) + len(task.test) == len(GOOD)
+
+
+@pytest.mark.parametrize(("split", "said"), [("validation", "'validation'"), ("", "''")])
+def test_an_unknown_split(tmp_path: Path, split: str, said: str) -> None:
+    rows = [(*row, "train") for row in GOOD] + [("five six", "x", split)]
+    with pytest.raises(CropworthError, match=f"row 13: the split {said}; expected one of train, val, test"):
+        read(write(tmp_path / "t.csv", rows, ("text", "label", "split")))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"body,label\na b,x\n", "with the columns body, label; .* Add text"),
+        (b"", "with the columns none; .* Add text and label"),
+        (b"text,label\na b,x\n", "documents of 1 classes"),
+        (b"text,label\na, b,x\n", "row 1: more cells than the header has"),
+        (b'text,label\n"a b,x\n', r"file.csv \(unexpected end of data\)"),
+        (b"text,label\n\xff b,x\n", r"file.csv \('utf-8' codec"),
+        (
+            b"text,label,split\n" + b"a b,x,train\nb c,y,train\n" * 2 + b"c d,z,test\n",
+            "row 5: the class 'z'",
+        ),
+        (b"text,label\na b,x\nb c,y\n", "of which train has no document"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "file.csv").write_bytes(content)
+    with pytest.raises(CropworthError, match=message):
+        read(tmp_path / "file.csv")
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "."])
+def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CropworthError, match=r"Check data\.file"):
+        read(tmp_path / name)
+
+
+def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(CropworthError, match=r"Run `pip install 'cropworth\[text\]'`"):
+        read(tmp_path / "file.parquet")
+
+
+def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "file.parquet"
+    columns = {"text": [text for text, _ in GOOD], "label": [label for _, label in GOOD]}
+    parquet.write_table(pyarrow.table({"id": range(len(GOOD)), **columns}), path)
+    assert read(path).fingerprint() == read(write(tmp_path / "file.csv", [*GOOD])).fingerprint()
+    parquet.write_table(pyarrow.table({"text": [1.5, None], "label": [float("nan"), 2.0]}), path)
+    with pytest.raises(CropworthError, match=r"(?s)row 1: the text 1.5, a float.*row 2: no text"):
+        read(path)
+    parquet.write_table(pyarrow.table({"text": ["a b"] * 8, "label": [1, 2, 1, 2, 1, 2, 1, None]}), path)
+    with pytest.raises(CropworthError, match="row 8: no label"):
+        read(path)
+    assert read(path, on_bad_item="skip").classes == ("1", "2")
+    path.write_bytes(b"PAR1 cut short")
+    with pytest.raises(CropworthError, match="expected a parquet file"):
+        read(path)
+
+
+def test_paths_start_at_the_plans_folder(tmp_path: Path) -> None:
+    config = parse(Documents, {"task": "documents", "file": "texts/news.csv"})
+    assert located(config, tmp_path) == config.model_copy(update={"file": tmp_path / "texts/news.csv"})
+
+
+@given(labels=st.lists(st.sampled_from("xyz"), min_size=12, max_size=40), seed=st.integers(0, 3))
+def test_no_document_is_lost_or_doubled(tmp_path_factory: pytest.TempPathFactory, labels: list[str], seed: int) -> None:
+    labels += "xyz" * 4
+    rows: list[tuple[object, ...]] = [("a " * length, label) for length, label in enumerate(labels, start=2)]
+    task = read(write(tmp_path_factory.mktemp("any") / "t.csv", rows), split_seed=seed)
+    found = []
+    for part in (task.training_epoch(task.train_limit, 0, 0), task.validation, task.test):
+        assert part.lengths is not None
+        assert set(part.labels.tolist()) == {0, 1, 2}
+        found += [(steps, task.classes[label]) for steps, label in zip(part.lengths.tolist(), part.labels, strict=True)]
+    assert sorted(found) == list(enumerate(labels, start=2))
