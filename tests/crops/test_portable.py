@@ -23,9 +23,11 @@ from cropworth import (
     RegressionLocalizer,
     Similarity,
     SpatialTransformer,
+    TemporalTransformer,
     ThinPlateSpline,
     Transform,
     UnboundedAffine,
+    Warp,
     Zoom,
     sample,
 )
@@ -111,6 +113,40 @@ def assert_same_graph(module: nn.Module, backend: str) -> None:
 @pytest.mark.parametrize("name", quick("projective", "spline", "cascade", "regression"))
 def test_one_graph_for_every_size_with_its_backward(name: str) -> None:
     assert_same_graph(made(name).eval(), "aot_eager")
+
+
+WARP = pytest.param(Warp(3, (0.4, 0.5)), marks=pytest.mark.slow, id="warp")
+
+
+@pytest.mark.parametrize("transform", [pytest.param(Zoom((0.4, 0.5), dims=1), id="zoom"), WARP])
+def test_a_crop_in_time_in_one_graph_with_its_backward(transform: Transform) -> None:
+    torch.manual_seed(0)
+    localizer = HeatmapLocalizer(3, transform.parameters_needed, width=4, dims=1)
+    nn.init.normal_(localizer.head.weight, std=0.1)
+    module = TemporalTransformer(localizer, transform, 10, look_size=24, antialias=True).eval()
+    compiled = torch.compile(module, fullgraph=True, dynamic=True, backend="aot_eager")
+    for items, steps in [(2, 40), (3, 65)]:
+        series = torch.rand(items, steps, 3, generator=torch.Generator().manual_seed(1))
+        lengths = torch.tensor([steps, 17, 30][:items])
+        found, expected = (
+            gradients(module, lambda values, call=call, own=lengths: call(values, own), series)
+            for call in (compiled, module)
+        )
+        torch.testing.assert_close(found[0], expected[0], atol=1e-4, rtol=1e-4)
+        for ours, eager in zip(found[1], expected[1], strict=True):
+            torch.testing.assert_close(ours, eager, atol=1e-3, rtol=1e-3)
+
+
+def test_a_crop_in_time_keeps_its_place_in_lower_precision() -> None:
+    torch.manual_seed(0)
+    module = TemporalTransformer(HeatmapLocalizer(3, 2, width=4, dims=1), Zoom((0.4, 0.5), dims=1), 10, look_size=24)
+    series, lengths = torch.rand(2, 400, 3), torch.tensor([400, 170])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        crop, pose = module.eval().crop(series, lengths)
+    assert pose.dtype == torch.float32
+    torch.testing.assert_close(crop, module.read(series, pose, lengths))
+    half, half_pose = module.bfloat16().crop(series.bfloat16(), lengths)
+    assert (half.dtype, half_pose.dtype) == (torch.bfloat16, torch.float32)
 
 
 def test_candidates_in_one_graph_with_their_backward() -> None:

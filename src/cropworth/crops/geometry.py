@@ -118,7 +118,7 @@ def compose(outer: Tensor, inner: Tensor) -> Tensor:
     """
     kinds = kind_of(outer), kind_of(inner)
     if kinds == ("affine", "affine") or kinds == ("affine", "spline"):
-        columns = outer[..., :-1] @ inner
+        columns = _product(outer[..., :-1], inner)
         last = torch.zeros_like(inner[..., :1, :])
         last[..., outer.shape[-1] - 1] = 1  # the column of the shift
         return columns + outer[..., -1:] * last
@@ -126,7 +126,7 @@ def compose(outer: Tensor, inner: Tensor) -> Tensor:
         raise CropworthError(
             f"a {kinds[1]} crop of a {kinds[0]} crop", "a spline inside an affine crop", "Put the spline last."
         )
-    return _homography(outer) @ _homography(inner)
+    return _product(_homography(outer), _homography(inner))
 
 
 def invert(pose: Tensor) -> Tensor:
@@ -250,6 +250,12 @@ def _unwarped(warp: Tensor, points: Tensor) -> Tensor:
     start = (piece - 1).clamp(min=0)  # the knot that a piece is counted from; the first piece ends at it
     away = points.squeeze(-1) - reached.gather(-1, start)
     return (knots.squeeze(-1)[start] + away / slopes.gather(-1, piece)).unsqueeze(-1)
+
+
+def _product(first: Tensor, second: Tensor) -> Tensor:
+    """The matrix product, in the poses' own precision whatever autocast says: half of it is off by whole pixels."""
+    with torch.autocast(first.device.type, enabled=False):
+        return first @ second
 
 
 def _homography(pose: Tensor) -> Tensor:
