@@ -202,15 +202,16 @@ def test_curves_show_the_items_own_steps() -> None:
     series[0, :, 0] = torch.arange(10)
     series[1, :5, 0] = torch.tensor([0.0, 0, 1, 0, 0])
     pictures = curves(series, torch.tensor([10, 5]))
-    assert pictures.shape == (2, 1, HEIGHT, WIDTH)
-    inked = pictures[:, 0] < 128
+    assert pictures.shape == (2, 3, HEIGHT, WIDTH)
+    inked = (pictures < 255).any(1)
     assert bool(inked.any(1).all())  # every column
     rows = inked[0].argmax(0)
     assert (np.diff(rows) <= 0).all()  # a rise goes up
     assert rows[0] > HEIGHT - 6
     assert rows[-1] < 6
     assert abs(int(inked[1].argmax(0).argmin()) - WIDTH // 2) <= 3  # the peak in the middle of its own five steps
-    assert curves(torch.rand(1, 5, 7), None).shape == (1, 3, HEIGHT, WIDTH)
+    several = curves(torch.rand(1, 5, 7), None)[0].reshape(3, -1).T
+    assert len(np.unique(several, axis=0)) == 4  # paper, and one ink for each of the first three features
 
 
 @pytest.mark.parametrize(
