@@ -93,9 +93,9 @@ def test_the_refined_box_lies_among_the_others(proposals: list[tuple[float, ...]
 
 def test_the_mean_is_weighted_by_odds_and_overlap() -> None:
     boxes = torch.tensor([[[0.5, 0.5, 0.4, 0.4], [0.9, 0.9, 0.1, 0.1]]])
-    scores = torch.tensor([[math.log(4.0), math.log(50.0)]])
-    # Weights: 1 of the pose itself; 4 * IoU of 0.04 / 0.16; 50 * the least overlap of 0.01.
-    weights = torch.tensor([1.0, 1.0, 0.5]) / 2.5
+    scores = torch.tensor([[math.log(0.04), math.log(0.05)]])
+    # Weights: 0.01 of the pose itself; 0.04 * (1 + IoU of 0.04 / 0.16); 0.05 without any overlap.
+    weights = torch.tensor([0.01, 0.05, 0.05]) / 0.11
     refined = theta_to_boxes(refine_theta(boxes_to_theta(OWN), boxes, scores))[0]
     assert refined[0].item() == pytest.approx((weights * torch.tensor([0.5, 0.5, 0.9])).sum().item())
     logs = torch.tensor([0.2, 0.4, 0.1]).log()

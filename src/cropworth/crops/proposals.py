@@ -19,8 +19,12 @@ from cropworth.crops.spatial import Cropper, Sampling, placed
 from cropworth.crops.transforms import Transform
 from cropworth.errors import CropworthError
 
-# An overlap of nothing counts as this much, so that a proposal away from the pose can still win by its score.
-LEAST_OVERLAP = 0.01
+# The odds of the unrefined pose. With even odds it would outweigh every proposal for as long as a network still learns:
+# of the hundreds of places that it sees, all but a few are background, and its scores start there.
+POSE_ODDS = 0.01
+# Anchors of an item that its losses are taken over, at most half of them on an object. One object has but a few: among
+# torchvision's 256, or 64, the boxes' loss is hardly anything, and the boxes take several times as long to fit.
+SAMPLED = 16
 
 
 class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
@@ -60,7 +64,7 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
             head,
             fg_iou_thresh=0.6,
             bg_iou_thresh=0.3,
-            batch_size_per_image=64,
+            batch_size_per_image=SAMPLED,
             positive_fraction=0.5,
             pre_nms_top_n={"training": before, "testing": before},
             post_nms_top_n={"training": keep, "testing": keep},
@@ -193,8 +197,9 @@ class ProposalGuidedTransformer(Cropper):
 def refine_theta(theta: Tensor, proposals: Tensor, scores: Tensor, *, hard: bool = False) -> Tensor:
     """Move poses to proposals: to the mean of all, weighted by score and overlap, or to the one that weighs most.
 
-    A proposal's weight is its probability's odds times its overlap (IoU) with the pose's own box. The pose itself
-    stands among them with even odds: it stays where it is if there is no proposal, or none that is likelier than not.
+    A proposal's weight is its probability's odds times 1 + its overlap (IoU) with the pose's own box: between equally
+    likely ones the pose decides, but a wrong pose does not keep itself from being moved. The pose itself stands among
+    them with odds of 1 to 100: it stays where it is if there is no proposal, or none that is at all likely.
 
     Args:
         theta: affine poses (B, d, d + 1).
@@ -229,8 +234,9 @@ def _candidates(theta: Tensor, proposals: Tensor, scores: Tensor) -> tuple[Tenso
     # A proposal that is not there has a box as well, and no share in the mean; its gradient must not be 0 * nan.
     there = scores > -math.inf
     proposals = torch.where(there.unsqueeze(-1), proposals, own)
-    overlap = box_iou(own, proposals).clamp(min=LEAST_OVERLAP).log()
-    return torch.cat([own, proposals], dim=1), torch.cat([torch.zeros_like(own[..., 0]), scores + overlap], dim=1)
+    overlap = box_iou(own, proposals).log1p()
+    pose = torch.full_like(own[..., 0], math.log(POSE_ODDS))
+    return torch.cat([own, proposals], dim=1), torch.cat([pose, scores + overlap], dim=1)
 
 
 def _chosen(boxes: Tensor, places: Tensor) -> Tensor:

@@ -77,6 +77,8 @@ class Crop(Config):
 
     localizer: Literal["regression", "heatmap", "proposals"]
     """What decides where to crop; `proposals` is a heatmap guided by a region proposal network."""
+    features: Literal["near", "pyramid"] = "near"
+    """Through what a heatmap or proposals see: at each place 17 pixels of the look (`near`), or some 40 (`pyramid`)."""
     transform: Literal["zoom", "similarity", "affine", "unbounded-affine"]
     """What kind of crop."""
     size: Side
@@ -110,6 +112,8 @@ class Crop(Config):
             raise ValueError("unbounded-affine starts at the whole input; start_scale belongs to the others")
         if self.candidates > 1 and (self.localizer == "regression" or self.steps > 1):
             raise ValueError("several candidates need the localizer heatmap or proposals, and steps = 1")
+        if self.features != "near" and self.localizer == "regression":
+            raise ValueError("the features pyramid need the localizer heatmap or proposals")
         if self.localizer == "proposals" and self.steps > 1:
             raise ValueError("proposals guide a single crop: steps must be 1")
         if self.box_losses and self.localizer != "proposals":

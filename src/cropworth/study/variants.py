@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from cropworth.crops.geometry import boxes_to_theta
-from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
+from cropworth.crops.localizers import HeatmapLocalizer, Pyramid, RegressionLocalizer
 from cropworth.crops.penalties import scale_prior
 from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork
 from cropworth.crops.sampling import sample
@@ -249,14 +249,13 @@ def _crop(variant: Variant, task: Task) -> LocatedCrop | None:
 
 
 def _cropper(variant: Crop, channels: int) -> Cropper:
-    size, look = (variant.size, variant.size), (variant.look_size, variant.look_size)
-    scale = variant.start_scale
+    size, look, scale = (variant.size, variant.size), _look(variant), variant.start_scale
     transforms = [_transform(variant.transform, (0.5, 0.5, scale, scale))]
     if variant.localizer == "proposals":
         return _guided(variant, channels, transforms[0])
     transforms += [_transform(variant.transform, None) for _ in range(variant.steps - 1)]
     localizers = [
-        _localizer(variant.localizer, channels, look, transform.parameters_needed, first=transform is transforms[0])
+        _localizer(variant, channels, transform.parameters_needed, first=transform is transforms[0])
         for transform in transforms
     ]
     if variant.steps > 1:
@@ -265,9 +264,9 @@ def _cropper(variant: Crop, channels: int) -> Cropper:
 
 
 def _guided(variant: Crop, channels: int, transform: Transform) -> ProposalGuidedTransformer:
-    """A heatmap and a proposal network on the convolutions that a heatmap has of its own."""
-    outputs, look = transform.parameters_needed, (variant.look_size, variant.look_size)
-    own = HeatmapLocalizer(channels, outputs)
+    """A heatmap and a proposal network on the features that a heatmap would have of its own."""
+    outputs = transform.parameters_needed
+    own = _heatmap(variant, channels, outputs)
     width = own.heatmap.in_channels
     localizer = HeatmapLocalizer(width, outputs, width=width, features=nn.Identity())
     sides = [anchor * variant.start_scale * variant.look_size for anchor in ANCHORS]
@@ -277,9 +276,13 @@ def _guided(variant: Crop, channels: int, transform: Transform) -> ProposalGuide
         transform,
         ProposalNetwork(width, sides),
         (variant.size, variant.size),
-        look_size=look,
+        look_size=_look(variant),
         antialias=variant.antialias,
     )
+
+
+def _look(variant: Crop) -> Size:
+    return variant.look_size, variant.look_size
 
 
 def _transform(name: str, start: tuple[float, ...] | None) -> Transform:
@@ -289,10 +292,15 @@ def _transform(name: str, start: tuple[float, ...] | None) -> Transform:
     return cast("Callable[[Any], Transform]", bounded[name])(start)
 
 
-def _localizer(name: str, channels: int, look: Size, outputs: int, first: bool) -> nn.Module:
-    if name == "heatmap":
-        return HeatmapLocalizer(channels, outputs, peak=first)
-    return RegressionLocalizer(channels, look, outputs)
+def _localizer(variant: Crop, channels: int, outputs: int, first: bool) -> nn.Module:
+    if variant.localizer == "heatmap":
+        return _heatmap(variant, channels, outputs, peak=first)
+    return RegressionLocalizer(channels, _look(variant), outputs)
+
+
+def _heatmap(variant: Crop, channels: int, outputs: int, peak: bool = True) -> HeatmapLocalizer:
+    features = Pyramid(channels) if variant.features == "pyramid" else None
+    return HeatmapLocalizer(channels, outputs, features=features, peak=peak)
 
 
 def _narrowed(plan: Plan, variant: Matched, task: Task, folder: Path | None) -> Backbone:
