@@ -55,7 +55,14 @@ class DigitsScene(DigitCanvas):
     """Digits without a frame on each canvas; they may overlap."""
 
 
-class Folder(Config):
+class MayHaveBadItems(Config):
+    """What the tasks that are read from files share."""
+
+    on_bad_item: Literal["fail", "skip"] = "fail"
+    """Items that cannot be used stop the study (`fail`), or are left out and counted in the report (`skip`)."""
+
+
+class Folder(MayHaveBadItems):
     """Your own images: one folder for each class, or `train`, `val` and `test` folders that hold such folders."""
 
     folder: Path

@@ -47,6 +47,7 @@ class Task(ABC):
         train_limit: how many training items there are at most.
         validation: for early stopping and every choice; fixed.
         test: for the record alone; fixed.
+        warnings: what a reader of the results must know of the data, a sentence each.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Task(ABC):
     train_limit: int
     validation: Split
     test: Split
+    warnings: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:

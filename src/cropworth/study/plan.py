@@ -223,7 +223,7 @@ class Plan(Config):
             plain["variant"]["to"] = self.variants[settings.to].model_dump(mode="json")
         return plain | {"train_size": train_size, "seed": seed}
 
-    def header(self, classes: tuple[str, ...], data_sha256: str) -> dict[str, Any]:
+    def header(self, classes: tuple[str, ...], data_sha256: str, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
         """What the ledger keeps of the plan, and of the data it was run on."""
         return {
             "name": self.name,
@@ -231,6 +231,7 @@ class Plan(Config):
             "kinds": {name: self.kind(name) for name in self.variants},
             "classes": list(classes),
             "data_sha256": data_sha256,
+            "warnings": list(warnings),
             "economics": self.economics,
             "plan": self.model_dump(mode="json"),
             "trials": [trial_name(trial) for trial in self.trials()],
