@@ -48,7 +48,7 @@ def plan_for(name: str) -> Plan:
                 "unguided": unguided,
                 UNGUIDED: {**unguided, "features": "pyramid"},
                 "guided": {**guided, "candidates": 4, "consistency": 1.0},
-                "guided, true boxes": {**guided, "candidates": 2, "box_losses": 10.0},
+                "guided, true boxes": {**guided, "candidates": 2, "box_losses": 100.0},
             },
             "training": {"epochs": EPOCHS, "batch_size": 32},
             "study": {"train_sizes": [TRAIN_SIZE], "seeds": SEEDS[name]},
