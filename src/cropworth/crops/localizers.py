@@ -280,7 +280,7 @@ def _convolution(channels: int, width: int, side: int, stride: int = 1, dilation
     """A convolution that keeps the size but for its stride, normalised over the batch and rectified."""
     padding = dilation * (side // 2)
     convolution = nn.Conv2d(channels, width, side, stride=stride, padding=padding, dilation=dilation, bias=False)
-    return [convolution, nn.BatchNorm2d(width), nn.ReLU()]
+    return [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
 
 
 def _enlarged(features: Tensor, like: Tensor) -> Tensor:
