@@ -98,7 +98,7 @@ class Row:
         gap_closed: (mean accuracy - baseline's) / (oracle's - baseline's).
         centre_error_px: of each seed, the median distance of the crop's centre from the digit's; empty without crops.
         iou: of each seed, the median overlap with the true box.
-        converged: of each seed.
+        found: of each seed, the share of test items whose crop overlaps the true box by more than a half.
         inference: seconds an item over the baseline's.
     """
 
@@ -107,8 +107,13 @@ class Row:
     gap_closed: float
     centre_error_px: list[float]
     iou: list[float]
-    converged: list[bool]
+    found: list[float]
     inference: float
+
+    @property
+    def converged(self) -> int:
+        """How many seeds did."""
+        return sum(share >= CONVERGED_SHARE for share in self.found)
 
 
 def rows(study: Study, task: Task) -> list[Row]:
@@ -129,7 +134,7 @@ def rows(study: Study, task: Task) -> list[Row]:
                 (fmean(accuracy[name]) - low) / (high - low),
                 [error.median().item() for error in errors],
                 [iou.median().item() for iou in ious],
-                [(iou > CONVERGED_IOU).float().mean().item() >= CONVERGED_SHARE for iou in ious],
+                [(iou > CONVERGED_IOU).float().mean().item() for iou in ious],
                 seconds[name] / seconds["baseline"],
             )
         )
@@ -154,13 +159,18 @@ def table(found: list[Row]) -> str:
         if row.iou:
             crops = [
                 f"{fmean(row.centre_error_px):.1f}",
-                f"{fmean(row.iou):.2f} ({min(row.iou):.2f} to {max(row.iou):.2f})",
-                f"{sum(row.converged)} of {len(row.converged)}",
+                ranged(row.iou),
+                f"{row.converged} of {len(row.found)}",
             ]
         spread = f"{100 * fmean(row.accuracy):.1f} ({100 * stdev(row.accuracy):.1f})"
         cells = [row.variant, spread, f"{row.gap_closed:.2f}", *crops, f"{row.inference:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def ranged(values: list[float]) -> str:
+    """The mean over seeds, and the least and greatest."""
+    return f"{fmean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def where_errors_are(study: Study, task: Task) -> str:
@@ -202,7 +212,7 @@ def studied(plan: Plan, folder: Path, jobs: int) -> tuple[Study, Task]:
     return study, prepared.task
 
 
-def write(path: Path, tables: list[str], seeds: int) -> None:
+def write(path: Path, tables: list[str], seeds: str) -> None:
     """The tables, and how and on what they were made."""
     environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
     settings = f"{TRAIN_SIZE:,} digits, {EPOCHS} epochs of fresh canvases, {seeds} seeds, crops of {CROP} px"
@@ -219,7 +229,7 @@ def main() -> None:
             title = f"### {canvas} px, {CANVASES[canvas]} pieces of clutter, digits at scale {scale}"
             tables += [title, table(rows(study, task)), where_errors_are(study, task)]
             print("\n\n".join(tables[-3:]), flush=True)
-    write(arguments.out / "finding.md", tables, SEEDS)
+    write(arguments.out / "finding.md", tables, f"{SEEDS}")
 
 
 if __name__ == "__main__":

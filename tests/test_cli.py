@@ -63,6 +63,16 @@ def test_a_study_from_files_to_a_verdict(run: Ran, tiny: Path) -> None:
     assert (tiny / "study" / "report.html").stat().st_size < 6_000_000
 
 
+def test_what_is_left_out_of_the_data_is_told_before_anything_runs(run: Ran, tiny: Path) -> None:
+    (tiny / "images" / "dim" / "0.png").write_bytes(b"no picture")
+    status, _, err = run("plan", write_plan(tiny), "--jobs", 1)
+    assert status == 2
+    assert "0.png" in err
+    status, _, err = run("plan", write_plan(tiny, data={**tiny_values()["data"], "on_bad_item": "skip"}), "--jobs", 1)
+    assert status == 0
+    assert err.startswith("Left out of the data: images that cannot be read, 1; the first is")
+
+
 def test_a_plan_says_what_would_run_and_runs_nothing(run: Ran, tiny: Path) -> None:
     status, out, _ = run("plan", tiny / "plan.yaml", "--jobs", 1)
     assert status == 0

@@ -109,6 +109,7 @@ def test_public_names() -> None:
         "Projective",
         "ProposalGuidedTransformer",
         "ProposalNetwork",
+        "Pyramid",
         "RegressionLocalizer",
         "SequenceTransformer",
         "Similarity",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from cropworth.crops.glance import GlanceAndCrop, calibrate, stage_loss
     from cropworth.crops.health import CropHealth, centre_error, crop_health, localisation_iou
-    from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
+    from cropworth.crops.localizers import HeatmapLocalizer, Pyramid, RegressionLocalizer
     from cropworth.crops.penalties import out_of_frame, overlap, scale_prior, temporal_smoothness
     from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork, refine_theta
     from cropworth.crops.sampling import sample
@@ -63,6 +63,7 @@ _HOME = {
     "Projective": "crops.transforms",
     "ProposalGuidedTransformer": "crops.proposals",
     "ProposalNetwork": "crops.proposals",
+    "Pyramid": "crops.localizers",
     "RegressionLocalizer": "crops.localizers",
     "SequenceTransformer": "crops.sequence",
     "Similarity": "crops.transforms",
@@ -115,6 +116,7 @@ __all__ = [
     "Projective",
     "ProposalGuidedTransformer",
     "ProposalNetwork",
+    "Pyramid",
     "RegressionLocalizer",
     "SequenceTransformer",
     "Similarity",

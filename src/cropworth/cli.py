@@ -176,6 +176,8 @@ def _prepare(path: Path) -> Prepared:
     economics = read_economics(plan.economics, [])
     prepared = prepare(plan, path.parent)
     economics.check_classes(prepared.task.classes)
+    for warning in prepared.task.warnings:
+        typer.echo(warning, err=True)
     return prepared
 
 

@@ -8,6 +8,7 @@ from torch.autograd import gradcheck
 from cropworth.crops.localizers import (
     EVEN_SPREAD,
     HeatmapLocalizer,
+    Pyramid,
     RegressionLocalizer,
     around_peak,
     centre_of_mass,
@@ -32,9 +33,10 @@ def shaken(module: nn.Module) -> nn.Module:
         HeatmapLocalizer(2, 3, width=3, crops=2),
         HeatmapLocalizer(2, 4, width=3, scale="spread"),
         HeatmapLocalizer(2, 5, width=2, features=nn.Identity()),
+        HeatmapLocalizer(2, 3, width=2, features=Pyramid(2, width=2)),
         RegressionLocalizer(2, (20, 20), 4, hidden=5),
     ],
-    ids=["heatmap", "two crops", "spread", "given features", "regression"],
+    ids=["heatmap", "two crops", "spread", "given features", "pyramid", "regression"],
 )
 def test_gradcheck_to_the_look_and_the_parameters(localizer: nn.Module) -> None:
     localizer = shaken(localizer)
@@ -201,6 +203,24 @@ def test_the_backbones_own_features(detach: bool) -> None:
     gradient = backbone.features[0].weight.grad
     assert (gradient is None) == detach
     assert localizer.heatmap.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("made", "seen"), [(HeatmapLocalizer(1, 3).features, 17), (Pyramid(1), 40)])
+def test_how_far_features_see(made: nn.Module, seen: int) -> None:
+    """The pixels that move the features in the middle span as many columns as the documentation says."""
+    for parameter in made.parameters():
+        nn.init.ones_(parameter)  # nothing cancels, nothing is cut off by a ReLU
+    look = torch.rand(1, 1, 96, 96, requires_grad=True)
+    features = made.eval()(look)
+    assert features.shape == (1, 16, 48, 48)
+    features[..., 24, 24].sum().backward()
+    columns = look.grad[0, 0].ne(0).any(0).nonzero().flatten()
+    assert seen <= columns[-1] - columns[0] + 1 <= seen + 4  # what is enlarged sees a little more or less, by its place
+
+
+def test_a_pyramid_of_any_size() -> None:
+    assert Pyramid(3, width=4)(torch.rand(2, 3, 37, 30)).shape == (2, 4, 19, 15)
+    assert Pyramid(3, width=4).eval()(torch.rand(0, 3, 32, 32)).shape == (0, 4, 16, 16)
 
 
 def test_two_heatmaps_two_places() -> None:

@@ -11,13 +11,17 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import box_convert
 
 from cropworth import (
+    AttentionPool,
     CropworthError,
     HeatmapLocalizer,
     ProposalGuidedTransformer,
     ProposalNetwork,
     Zoom,
+    box_iou,
     boxes_to_theta,
     compose,
+    marginal_loss,
+    on_each,
     refine_theta,
     sample,
     theta_to_boxes,
@@ -31,6 +35,7 @@ def network(**settings: float) -> ProposalNetwork:
     made = ProposalNetwork(4, (6.0, 12.0), **settings)  # type: ignore[arg-type]
     nn.init.normal_(made.head.bbox_pred.weight, std=0.2)
     nn.init.normal_(made.head.cls_logits.weight, std=0.5)
+    nn.init.zeros_(made.head.cls_logits.bias)  # as if they had learned that there is something
     return made
 
 
@@ -93,8 +98,8 @@ def test_the_refined_box_lies_among_the_others(proposals: list[tuple[float, ...]
 
 def test_the_mean_is_weighted_by_odds_and_overlap() -> None:
     boxes = torch.tensor([[[0.5, 0.5, 0.4, 0.4], [0.9, 0.9, 0.1, 0.1]]])
-    scores = torch.tensor([[math.log(4.0), math.log(50.0)]])
-    # Weights: 1 of the pose itself; 4 * IoU of 0.04 / 0.16; 50 * the least overlap of 0.01.
+    scores = torch.tensor([[math.log(4.0), math.log(10.0)]])
+    # Weights: 1 of the pose itself; 4 * IoU of 0.04 / 0.16; 10 * the least overlap of 0.05.
     weights = torch.tensor([1.0, 1.0, 0.5]) / 2.5
     refined = theta_to_boxes(refine_theta(boxes_to_theta(OWN), boxes, scores))[0]
     assert refined[0].item() == pytest.approx((weights * torch.tensor([0.5, 0.5, 0.9])).sum().item())
@@ -153,11 +158,62 @@ def test_the_loss_on_the_crop_trains_the_proposals() -> None:
 
 def test_in_use_the_crop_is_the_likeliest_candidate() -> None:
     module, images = transformer().eval(), torch.rand(4, 1, 48, 40)
+    nn.init.constant_(module.localizer.log_sharpness, 6.0)  # one clear peak
     poses, log_weights = module.candidates(images, 3)
     assert poses.shape == (4, 3, 2, 3)
     torch.testing.assert_close(log_weights.exp().sum(1), torch.ones(4))
     torch.testing.assert_close(module.locate(images), poses[:, 0])
     torch.testing.assert_close(module(images), sample(images, poses[:, 0], (10, 12)))
+
+
+def test_candidates_are_the_localizers_refined() -> None:
+    module, images = transformer(), torch.rand(4, 1, 48, 40)
+    poses, log_weights = module.candidates(images, 2)
+    _, proposals, scores = module.propose(images)
+    features = module.features(module.look(images))
+    raw, expected = module.localizer.candidates(features, 2)
+    for k in range(2):
+        refined = refine_theta(module.transform(raw[:, k]), proposals, scores)
+        torch.testing.assert_close(poses[:, k], refined)
+    torch.testing.assert_close(log_weights, expected)
+
+
+def test_proposals_that_have_not_learned_leave_the_crop_to_the_localizer() -> None:
+    torch.manual_seed(0)
+    module, images = transformer(), torch.rand(8, 1, 48, 40)
+    module.proposals = ProposalNetwork(4, (6.0, 12.0))
+    poses, _ = module.candidates(images, 1)
+    raw, _ = module.localizer.candidates(module.features(module.look(images)), 1)
+    torch.testing.assert_close(poses[:, 0], module.transform(raw[:, 0]), atol=0.05, rtol=0)
+
+
+def test_several_crops_are_those_that_weigh_most() -> None:
+    module, images = transformer().eval(), torch.rand(4, 1, 48, 40)
+    poses, log_weights = module.several(images, 5)
+    theta, proposals, scores = module.propose(images)
+    torch.testing.assert_close(poses[:, 0], refine_theta(theta, proposals, scores, hard=True))
+    overlap = box_iou(theta_to_boxes(theta).unsqueeze(1).expand_as(proposals), proposals).clamp(min=0.05)
+    every = torch.cat([torch.ones(4, 1), scores.exp() * overlap], dim=1).sort(1, descending=True)[0][:, :5]
+    torch.testing.assert_close(log_weights.exp(), every / every.sum(1, keepdim=True))
+    boxes = theta_to_boxes(poses)
+    assert (boxes.unsqueeze(1) - boxes.unsqueeze(2)).abs().sum(-1).add(torch.eye(5)).min() > 1e-3  # all different
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_several_crops_together_or_each(together: bool) -> None:
+    """Both ways of reading K crops train the proposals' boxes and scores, or the boxes and the classifier."""
+    module, images, labels = transformer(), torch.rand(4, 1, 48, 40), torch.tensor([0, 1, 2, 0])
+    network, head, pool = nn.Sequential(nn.Flatten(), nn.Linear(120, 6)), nn.Linear(6, 3), AttentionPool(6)
+    poses, log_weights = module.several(images, 3)
+    features = on_each(network, module.read(images, poses))  # (4, 3, 6)
+    if together:
+        loss = nn.functional.cross_entropy(head(pool(features)), labels)  # one answer for each image
+    else:
+        loss = marginal_loss(head(features), log_weights, labels)  # an answer for each crop, and what it weighs
+    loss.backward()
+    assert module.proposals.head.bbox_pred.weight.grad.abs().sum() > 0
+    scored = module.proposals.head.cls_logits.weight.grad
+    assert (scored is None or not scored.any()) if together else scored.abs().sum() > 0
 
 
 def test_all_suppressed() -> None:
@@ -167,8 +223,8 @@ def test_all_suppressed() -> None:
     for mode in (True, False):
         module.train(mode)
         torch.testing.assert_close(module.locate(images), module.propose(images)[0])
-    poses, log_weights = module.candidates(images, 2)
-    assert poses.isfinite().all()
+    poses, log_weights = module.several(images, 2)
+    torch.testing.assert_close(poses, module.propose(images)[0].unsqueeze(1).expand(-1, 2, -1, -1))
     torch.testing.assert_close(log_weights[:, 0], torch.zeros(4))
     assert theta.isfinite().all()
 
@@ -187,5 +243,5 @@ def test_what_is_refused() -> None:
         refine_theta(boxes_to_theta(OWN), torch.zeros(1, 2, 4), torch.zeros(1, 3))
     with pytest.raises(CropworthError, match=r"proposals \(1, 2, 2\)"):
         refine_theta(boxes_to_theta(OWN), torch.zeros(1, 2, 2), torch.zeros(1, 2))
-    with pytest.raises(CropworthError, match="12 candidates"):
-        transformer().candidates(torch.rand(1, 1, 48, 48), 12)
+    with pytest.raises(CropworthError, match="12 crops"):
+        transformer().several(torch.rand(1, 1, 48, 48), 12)

@@ -97,7 +97,7 @@ def spoilt(at: int, **columns: str) -> list[str]:
 def test_a_bad_bar_is_named_or_left_out(tmp_path: Path, lines: list[str], message: str) -> None:
     with pytest.raises(CropworthError, match=message):
         read(tmp_path, lines)
-    assert read(tmp_path, lines, on_bad_item="skip").warnings[0].startswith("left out: ")
+    assert read(tmp_path, lines, on_bad_item="skip").warnings[0].startswith("Left out of the data: rows, ")
 
 
 def test_the_bars_that_gym_anytrading_ships() -> None:

@@ -8,7 +8,8 @@ from PIL import Image
 from cropworth.config import parse
 from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.sampling import sample
-from cropworth.data.boxes import read_boxes
+from cropworth.data.bad_items import BadItems
+from cropworth.data.boxes import Box, read_boxes
 from cropworth.data.config import Folder
 from cropworth.data.folder import FolderTask
 from cropworth.errors import CropworthError
@@ -102,10 +103,17 @@ def test_boxes_that_are_refused(tmp_path: Path, row: str, message: str) -> None:
         read(tmp_path)
 
 
+def read_strictly(path: Path) -> dict[str, Box]:
+    bad = BadItems("fail")
+    boxes = read_boxes(path, bad)
+    bad.settle()
+    return boxes
+
+
 def test_all_bad_rows_at_once(tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text("path,x,y,w,h\na.png,1,1,0,5\nb.png,1,1,2,2\nc.png,1,1,-1,2\n")
     with pytest.raises(CropworthError) as caught:
-        read_boxes(tmp_path / "boxes.csv")
+        read_strictly(tmp_path / "boxes.csv")
     assert "line 2" in str(caught.value)
     assert "line 4" in str(caught.value)
 
@@ -125,4 +133,69 @@ def test_files_that_are_refused(tmp_path: Path, name: str, text: str, message: s
     if name != "other.csv":
         (tmp_path / name).write_text(text)
     with pytest.raises(CropworthError, match=message):
-        read_boxes(tmp_path / name)
+        read_strictly(tmp_path / name)
+
+
+def test_bad_boxes_are_left_out_and_counted(tmp_path: Path) -> None:
+    rows = lines(folder_of(tmp_path))
+    good = read_every_box(tmp_path, rows)
+    rows[1] = "cat/00.png,1,1,0,5"
+    rows[2] = "cat/01.png,55,1,12,5"
+    rows[3] = "cat/02.png,55,1,wide,5"
+    rows += ["cat/99.png,1,1,5,5", "cat/03.png,1,1,5,5"]
+    with pytest.raises(CropworthError, match="line 2") as caught:
+        read_every_box(tmp_path, rows)
+    assert len(str(caught.value).splitlines()) == 5  # all of them at once
+    found = read_every_box(tmp_path, rows, on_bad_item="skip")
+    assert found.shape == good.shape
+    assert found.isnan().all(1).sum() == 3
+    known = ~found.isnan().any(1)
+    torch.testing.assert_close(found[known], good[known])
+    assert [warning.split(";")[0] for warning in read(tmp_path, on_bad_item="skip").warnings] == [
+        "Left out of the data: boxes without an area, 2",
+        "Left out of the data: further boxes of an image that has one, 1",
+        "Left out of the data: boxes of images that are not there, 1",
+        "Left out of the data: boxes outside their image, 1",
+    ]
+    assert "boxes.csv, line 3: a box from (55, 1) to (67, 6)" in read(tmp_path, on_bad_item="skip").warnings[-1]
+
+
+def read_every_box(tmp_path: Path, rows: list[str], **settings: object) -> torch.Tensor:
+    """The boxes (n, 4) of all images, in an order that depends on the split alone."""
+    (tmp_path / "boxes.csv").write_text("\n".join(rows))
+    task = read(tmp_path, **settings)
+    splits = (task.test, task.validation, task.training_epoch(task.train_limit, 0, 0))
+    return torch.cat([items.boxes for items in splits if items.boxes is not None])
+
+
+def test_annotations_of_no_image_are_left_out(tmp_path: Path) -> None:
+    values = coco(folder_of(tmp_path))
+    values["annotations"].append({"image_id": 3, "bbox": [0, 0, 1, 1]})
+    (tmp_path / "boxes.json").write_text(json.dumps(values))
+    (warning,) = read(tmp_path, "boxes.json", on_bad_item="skip").warnings
+    assert "boxes of images that are not there, 1; the first is" in warning
+    assert "annotations[24] of image_id 3" in warning
+
+
+def test_images_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    rows = lines(folder_of(tmp_path))
+    whole = len(read_every_box(tmp_path, rows))
+    for name in ("00", "05"):
+        (tmp_path / "cat" / f"{name}.png").write_bytes(b"no picture")
+    with pytest.raises(CropworthError, match=r"00.png.*\n.*05.png"):
+        read(tmp_path)
+    task = read(tmp_path, on_bad_item="skip")
+    (warning,) = task.warnings
+    assert "images that cannot be read, 2; the first is the image" in warning
+    assert len(read_every_box(tmp_path, rows, on_bad_item="skip")) == whole - 2
+    items = task.training_epoch(task.train_limit, 0, 0)
+    assert len(items.inputs) == len(items.labels) == len(items.boxes) == task.train_limit
+    inside = sample(items.inputs.float(), boxes_to_theta(items.boxes), (8, 8))
+    assert inside[..., 2:-2, 2:-2].min() > 250  # each image still has its own box
+
+
+def test_no_image_left(tmp_path: Path) -> None:
+    for path in folder_of(tmp_path).glob("*/*.png"):
+        path.write_bytes(b"no picture")
+    with pytest.raises(CropworthError, match=r"no image left.*cannot be read, 24"):
+        FolderTask(parse(Folder, {"folder": str(tmp_path), "on_bad_item": "skip"}))

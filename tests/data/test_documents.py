@@ -82,7 +82,7 @@ def test_all_bad_rows_are_named_at_once(tmp_path: Path) -> None:
 def test_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "bad.csv", [*GOOD, *BAD])
     task = read(path, on_bad_item="skip", most_steps=2)
-    assert task.warnings == tuple(f"left out: {path}, {said}" for said in SAID)
+    assert task.warnings == (f"Left out of the data: documents, 4; the first is {path}, {SAID[0]}.",)
     assert task.train_limit + len(task.validation) + len(task.test) == len(GOOD)
 
 

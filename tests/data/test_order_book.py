@@ -220,7 +220,7 @@ def test_a_bad_event_is_named_or_left_out(tmp_path: Path, change: dict[int, Row]
     path = write(tmp_path, rows, trades())
     with pytest.raises(CropworthError, match=message):
         read(path)
-    assert read(path, on_bad_item="skip").warnings[0].startswith("left out: ")
+    assert read(path, on_bad_item="skip").warnings[0].startswith("Left out of the data: rows, ")
 
 
 def test_trades_are_needed_and_in_order(tmp_path: Path) -> None:

@@ -162,8 +162,9 @@ def test_skipped_series_are_counted_and_the_rest_is_kept() -> None:
         "made", ("a", "b"), [item(3), *BAD.values()], [item(4)], [item(5), item(1, seed=30)], on_bad_item="skip"
     )
     assert (done.train_limit, len(done.validation), len(done.test)) == (1, 1, 1)
-    assert len(done.warnings) == len(BAD) + 1
-    assert done.warnings[0] == "left out: file.csv, row 11: 1 steps"
+    assert done.warnings == (
+        f"Left out of the data: sequences, {len(BAD) + 1}; the first is file.csv, row 11: 1 steps.",
+    )
     assert task([item(3)]).warnings == ()
 
 

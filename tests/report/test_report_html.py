@@ -254,6 +254,14 @@ def test_no_note_no_callout() -> None:
     assert "About the prices" not in Page(small_html(note="")).text
 
 
+def test_what_was_left_out_of_the_data_is_said() -> None:
+    study = make_study([make_record(), make_record("zoom", with_crop=True)])
+    assert "About the data" not in Page(small_html(study=study)).text
+    study = replace(study, warnings=("Left out: 3 <images>.", "Left out: 2 boxes."))
+    text = Page(small_html(study=study)).text
+    assert "About the data: Left out: 3 <images>. About the data: Left out: 2 boxes." in text
+
+
 def test_unfinished_trials_are_said() -> None:
     rows = (make_row(), make_row("zoom", "crop"))
     appraisal = make_appraisal((SizeAppraisal(100, rows, (make_candidate("zoom"),)),), missing_trials=3, best="zoom")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from cropworth.report.markdown import to_markdown
 from cropworth.study.record import Study
@@ -34,6 +35,11 @@ def test_says_where_and_when_it_was_measured(full_study: Study, full_appraisal: 
     markdown = to_markdown(full_study, full_appraisal)
     assert "2023-11-14 (UTC)" in markdown
     assert "| torch | 2.15.0 |" in markdown
+
+
+def test_what_was_left_out_of_the_data_is_said(full_study: Study, full_appraisal: Appraisal) -> None:
+    warned = replace(full_study, warnings=("Left out: 3 <images>.",))
+    assert "\n\nLeft out: 3 \\<images\\>.\n\n" in to_markdown(warned, full_appraisal)
 
 
 def test_awkward_names_stay_names() -> None:

@@ -57,7 +57,12 @@ def test_several_candidates_need_one_heatmap(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"localizer": "proposals", "steps": 2}, {"localizer": "heatmap", "box_losses": 1.0}]
+    "change",
+    [
+        {"localizer": "proposals", "steps": 2},
+        {"localizer": "heatmap", "box_losses": 1.0},
+        {"localizer": "regression", "features": "pyramid"},
+    ],
 )
 def test_what_only_proposals_have(change: dict[str, Any]) -> None:
     def guided(values: dict[str, Any]) -> None:

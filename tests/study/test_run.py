@@ -50,6 +50,18 @@ def test_a_variant_that_was_not_timed_is_timed(tiny: Path) -> None:
     assert set(again.latency.seconds_per_item) == {"baseline", "crop"}
 
 
+def test_bad_items_are_left_out_and_told(tiny: Path) -> None:
+    (tiny / "images" / "dim" / "0.png").write_bytes(b"no picture")
+    plan = load_plan(tiny / "plan.yaml")
+    with pytest.raises(CropworthError, match=r"0\.png"):
+        prepare(plan)
+    skipping = plan.model_copy(update={"data": plan.data.model_copy(update={"on_bad_item": "skip"})})
+    study = run_study(prepare(skipping), tiny / "study", 1)
+    (warning,) = study.warnings
+    assert warning.startswith("Left out of the data: images that cannot be read, 1; the first is the image")
+    assert Ledger(tiny / "study").read().warnings == study.warnings
+
+
 def test_only_what_is_missing_is_trained(tiny: Path) -> None:
     plan = load_plan(tiny / "plan.yaml")
     run_study(prepare(plan), tiny / "study", 1)

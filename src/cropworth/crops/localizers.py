@@ -140,23 +140,16 @@ class HeatmapLocalizer(nn.Module):
                 "a shift along each of 1 to 3 dimensions, and a scale if it is the spread",
                 "Use a transform of as many dims.",
             )
-        convolution, norm = CONVOLUTIONS[dims - 1], NORMS[dims - 1]
         if features is None:
             features = nn.Sequential(
-                convolution(channels, width, 5, stride=2, padding=2, bias=False),
-                norm(width),
-                nn.ReLU(),
-                convolution(width, width, 3, padding=1, bias=False),
-                norm(width),
-                nn.ReLU(),
-                convolution(width, width, 3, padding=2, dilation=2, bias=False),
-                norm(width),
-                nn.ReLU(),
+                *_convolution(channels, width, 5, stride=2, dims=dims),
+                *_convolution(width, width, 3, dims=dims),
+                *_convolution(width, width, 3, dilation=2, dims=dims),
             )
         self.features = features
         self.outputs, self.crops, self.scale, self.detach, self.peak = outputs, crops, scale, detach, peak
         self.dims = dims
-        self.heatmap = convolution(width, crops, 1, bias=False)
+        self.heatmap = CONVOLUTIONS[dims - 1](width, crops, 1, bias=False)
         nn.init.constant_(self.heatmap.weight, ACTIVITY / width)
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(sharpness)))
         self.head = zero_initialised(nn.Linear(width, outputs - dims))
@@ -218,6 +211,40 @@ class HeatmapLocalizer(nn.Module):
         return torch.cat([centre, rest], dim=-1)
 
 
+class Pyramid(nn.Module):
+    """Look (B, C, h, w) -> features (B, width, h / 2, w / 2) that see a large object and keep a small one's place.
+
+    Halved thrice, and on the way back up joined to what was seen before (Lin et al. 2017, feature pyramid networks,
+    section 3, with the finest level alone as output). A feature sees some 40 pixels of the look, for little more time
+    than the three convolutions that a `HeatmapLocalizer` has of its own, which see 17.
+
+    Args:
+        channels: C of the look.
+        width: channels of the features.
+        dims: 1 for sequences, 2 for images, 3 for volumes.
+    """
+
+    def __init__(self, channels: int, width: int = 16, dims: int = 2) -> None:
+        super().__init__()
+        self.fine = nn.Sequential(*_convolution(channels, width, 5, stride=2, dims=dims))
+        self.middle = nn.Sequential(*_convolution(width, 2 * width, 3, stride=2, dims=dims))
+        self.coarse = nn.Sequential(
+            *_convolution(2 * width, 2 * width, 3, stride=2, dims=dims),
+            *_convolution(2 * width, 2 * width, 3, dims=dims),
+        )
+        self.join_middle = nn.Sequential(*_convolution(2 * width, 2 * width, 3, dims=dims))
+        self.to_fine = CONVOLUTIONS[dims - 1](2 * width, width, 1)
+        self.join_fine = nn.Sequential(*_convolution(width, width, 3, dims=dims))
+
+    def forward(self, look: Tensor) -> Tensor:
+        """Look (B, C, h, w) -> (B, width, h / 2, w / 2), rounded up."""
+        fine = self.fine(look)
+        middle = self.middle(fine)
+        middle = self.join_middle(middle + _enlarged(self.coarse(middle), middle))
+        features: Tensor = self.join_fine(fine + _enlarged(self.to_fine(middle), fine))
+        return features
+
+
 def around_peak(weights: Tensor) -> Tensor:
     """Heatmaps (B, K, ...) that sum to 1, cut down to the surroundings of their peak, and made to sum to 1.
 
@@ -271,6 +298,21 @@ def _marginals(weights: Tensor) -> list[Tensor]:
         others = tuple(other for other in range(2, weights.ndim) if other != axis)
         found.append(weights.sum(others) if others else weights)
     return found
+
+
+def _convolution(
+    channels: int, width: int, side: int, stride: int = 1, dilation: int = 1, dims: int = 2
+) -> list[nn.Module]:
+    """A convolution that keeps the size but for its stride, normalised over the batch and rectified."""
+    padding = dilation * (side // 2)
+    layer = CONVOLUTIONS[dims - 1]
+    convolution = layer(channels, width, side, stride=stride, padding=padding, dilation=dilation, bias=False)
+    return [convolution, NORMS[dims - 1](width), nn.ReLU(inplace=True)]
+
+
+def _enlarged(features: Tensor, like: Tensor) -> Tensor:
+    """Features (B, F, ...) at the size of others (B, F, ...)."""
+    return F.interpolate(features, size=like.shape[2:], mode="nearest")
 
 
 def zero_initialised(layer: Layer) -> Layer:

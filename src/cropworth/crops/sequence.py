@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cropworth.crops.geometry import compose, upright
 from cropworth.crops.sampling import blur, sample
-from cropworth.crops.spatial import Sampling, SpatialTransformer, placed
+from cropworth.crops.spatial import Sampling, SpatialTransformer, candidates_placed, placed
 from cropworth.crops.transforms import Transform
 from cropworth.errors import CropworthError
 from cropworth.padded import encode, own_steps
@@ -66,7 +66,7 @@ class TemporalTransformer(SpatialTransformer):
 
     def candidates(self, series: Tensor, count: int, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """See `Cropper`: poses (B, K, 1, columns) and the logarithms of their weights (B, K)."""
-        return self.candidates_in(self.look(series, lengths), count)
+        return candidates_placed(self.transform, self.localizer, self.look(series, lengths), count)
 
     def read(self, series: Tensor, pose: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The steps at a pose: (B, T, F) -> (B, size, F); at K poses of each item, (B, K, size, F)."""

@@ -139,18 +139,7 @@ class SpatialTransformer(Cropper):
 
     def candidates(self, images: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """See `Cropper`: the peaks of a `HeatmapLocalizer`."""
-        return self.candidates_in(self.look(images), count)
-
-    def candidates_in(self, look: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """See `candidates`, by the look alone: (B, C, *look_size)."""
-        find = getattr(self.localizer, "candidates", None)
-        if find is None:
-            raise CropworthError(
-                f"a {type(self.localizer).__name__}", "a localizer with candidates", "Use a HeatmapLocalizer."
-            )
-        raw, log_weights = find(look, count)
-        pose = placed(self.transform, raw.flatten(0, 1))
-        return pose.view(*raw.shape[:2], *pose.shape[1:]), log_weights
+        return candidates_placed(self.transform, self.localizer, self.look(images), count)
 
 
 class Cascade(Cropper):
@@ -296,6 +285,20 @@ def placed(transform: nn.Module, raw: Tensor) -> Tensor:
     with torch.autocast(raw.device.type, enabled=False):
         pose: Tensor = transform(raw.float() if raw.dtype != torch.float64 else raw)
     return pose
+
+
+def candidates_placed(transform: Transform, localizer: nn.Module, look: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Poses (B, K, rows, columns) of a localizer's candidates, and the logarithms of their weights (B, K).
+
+    Raises:
+        CropworthError: it has no candidates, or not so many.
+    """
+    find = getattr(localizer, "candidates", None)
+    if find is None:
+        raise CropworthError(f"a {type(localizer).__name__}", "a localizer with candidates", "Use a HeatmapLocalizer.")
+    raw, log_weights = find(look, count)
+    pose = placed(transform, raw.flatten(0, 1))
+    return pose.view(*raw.shape[:2], *pose.shape[1:]), log_weights
 
 
 def several_placed(transforms: Sequence[Transform], raw: Tensor) -> Tensor:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cropworth.errors import CropworthError, ManyError
+from cropworth.data.bad_items import BadItems
+from cropworth.errors import CropworthError
 
 COLUMNS = ("path", "x", "y", "w", "h")
+OF_NO_IMAGE = "boxes of images that are not there"
 
 
 @dataclass(frozen=True)
@@ -32,58 +34,59 @@ class Box:
     height: float
     where: str
 
-    def check_inside(self, size: tuple[int, int]) -> None:
-        """Refuse a box that is not inside its image.
+    def outside(self, size: tuple[int, int]) -> CropworthError | None:
+        """What is wrong with a box that is not inside its image.
 
         Args:
             size: (width, height) of the image in pixels.
 
-        Raises:
-            CropworthError: with file and row.
+        Returns:
+            The problem with file and row; None for a box inside.
         """
         width, height = size
         # Half a pixel may be lost where a file was written from fractions.
         right, bottom = self.left + self.width, self.top + self.height
-        if min(self.left, self.top) < -0.5 or right > width + 0.5 or bottom > height + 0.5:
-            raise CropworthError(
-                f"{self.where}: a box from ({self.left:g}, {self.top:g}) to ({right:g}, {bottom:g})",
-                f"one inside the image of {width} x {height} pixels",
-                "Mend or remove it; boxes are in pixels of the stored image.",
-            )
+        if min(self.left, self.top) >= -0.5 and right <= width + 0.5 and bottom <= height + 0.5:
+            return None
+        return CropworthError(
+            f"{self.where}: a box from ({self.left:g}, {self.top:g}) to ({right:g}, {bottom:g})",
+            f"one inside the image of {width} x {height} pixels",
+            "Mend or remove it; boxes are in pixels of the stored image.",
+        )
 
 
-def read_boxes(path: Path) -> dict[str, Box]:
+def read_boxes(path: Path, bad: BadItems) -> dict[str, Box]:
     """Image -> its box.
 
     Args:
         path: ``.json`` in COCO's format (`images` with `id` and `file_name`, `annotations` with `image_id` and `bbox`),
             else CSV. Images are named relative to the folder of images, with ``/``.
+        bad: meets the boxes that have no area, are not numbers, or belong to no image or to one that has a box already.
 
     Raises:
-        CropworthError: the file cannot be read, or boxes in it have no area, are not numbers, belong to no image or
-            to one that has a box already: all of them at once, each with its row.
+        CropworthError: the file cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CropworthError(f"{path} ({error})", "a file of boxes", "Check data.boxes.") from None
-    rows = _coco(path, text) if path.suffix == ".json" else _csv(path, text)
+    rows = _coco(path, text, bad) if path.suffix == ".json" else _csv(path, text)
     boxes: dict[str, Box] = {}
-    problems = []
     for image, values, where in rows:
         try:
             box = _box(values, where)
-            if image in boxes:
-                raise CropworthError(
-                    f"{where}: a second box of {image}, after {boxes[image].where}",
-                    "one box an image, of the object that the label speaks of",
-                    "Keep one of them.",
-                )
-            boxes[image] = box
         except CropworthError as error:
-            problems.append(error)
-    if problems:
-        raise ManyError(problems)
+            bad.meet("boxes without an area", error)
+            continue
+        if image in boxes:
+            second = CropworthError(
+                f"{where}: a second box of {image}, after {boxes[image].where}",
+                "one box an image, of the object that the label speaks of",
+                "Keep one of them.",
+            )
+            bad.meet("further boxes of an image that has one", second)
+        else:
+            boxes[image] = box
     return boxes
 
 
@@ -115,7 +118,7 @@ def _csv(path: Path, text: str) -> Iterator[tuple[str, list[Any], str]]:
         yield row["path"], [row[name] for name in COLUMNS[1:]], f"{path}, line {reader.line_num}"
 
 
-def _coco(path: Path, text: str) -> Iterator[tuple[str, list[Any], str]]:
+def _coco(path: Path, text: str, bad: BadItems) -> Iterator[tuple[str, list[Any], str]]:
     try:
         found = json.loads(text)
         names = {image["id"]: image["file_name"] for image in found["images"]}
@@ -128,6 +131,8 @@ def _coco(path: Path, text: str) -> Iterator[tuple[str, list[Any], str]]:
         ) from None
     for number, (image, values) in enumerate(annotations):
         where = f"{path}, annotations[{number}]"
-        if image not in names:
-            raise CropworthError(f"{where} of image_id {image}", "an id of one of its images", "Mend the file.")
-        yield names[image], values, where
+        if image in names:
+            yield names[image], values, where
+        else:
+            unknown = CropworthError(f"{where} of image_id {image}", "an id of one of its images", "Mend the file.")
+            bad.meet(OF_NO_IMAGE, unknown)

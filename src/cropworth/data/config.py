@@ -69,7 +69,7 @@ class DigitsScene(DigitCanvas):
     """Digits without a frame on each canvas; they may overlap."""
 
 
-class Folder(Config):
+class Folder(OnBadItem):
     """Your own images: one folder for each class, or `train`, `val` and `test` folders that hold such folders."""
 
     folder: Path

@@ -6,12 +6,13 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from cropworth.data.bad_items import settled
 from cropworth.data.config import Documents, LongText
 from cropworth.data.embedders import INSTALL_EXTRA
 from cropworth.data.installed import imported
 from cropworth.data.sequences import FEWEST_STEPS, SequenceTask, set_aside
 from cropworth.data.text import Document, sentences, text_task, words
-from cropworth.errors import CropworthError, ManyError
+from cropworth.errors import CropworthError
 
 SPLIT_NAMES = ("train", "val", "test")
 
@@ -58,8 +59,7 @@ def labelled_task(name: str, rows: Sequence[Row], config: LongText, test_share: 
     """
     found = [_problem(row) for row in rows]
     problems = [problem for problem in found if problem is not None]
-    if problems and config.on_bad_item == "fail":
-        raise ManyError(problems)
+    warnings = settled("documents", problems, config.on_bad_item)
     good = [row for row, problem in zip(rows, found, strict=True) if problem is None]
     classes = tuple(sorted({str(row.label) for row in good}))
     if len(classes) < 2:
@@ -77,7 +77,7 @@ def labelled_task(name: str, rows: Sequence[Row], config: LongText, test_share: 
         validation, train = set_aside(train, config.validation_share, config.split_seed)
     _refuse_untrained(classes, train, [*validation, *test])
     task = text_task(name, classes, (train, validation, test), config, config.most_steps)
-    task.warnings = tuple(f"left out: {problem.got}" for problem in problems) + task.warnings
+    task.warnings = warnings + task.warnings
     return task
 
 

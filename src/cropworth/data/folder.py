@@ -13,10 +13,11 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes
 
-from cropworth.data.boxes import Box, read_boxes
+from cropworth.data.bad_items import BadItems
+from cropworth.data.boxes import OF_NO_IMAGE, Box, read_boxes
 from cropworth.data.config import Folder
 from cropworth.data.task import SPLITS, Split, Task
-from cropworth.errors import CropworthError, ManyError
+from cropworth.errors import CropworthError
 
 
 class FolderTask(Task):
@@ -26,11 +27,12 @@ class FolderTask(Task):
     rest, class by class, by `split_seed`.
 
     Boxes, where a file of them is given, follow the images' resizing; an image without one has a box of NaN, and so
-    has one whose object the central square leaves out.
+    has one whose object the central square leaves out. Where `on_bad_item` is ``skip``, an image that cannot be read is
+    left out, a bad box is as good as none, and `warnings` counts them.
 
     Raises:
-        CropworthError: no such folder, no classes in it, an unreadable image, too few images of a class, or a box that
-            is outside its image or of an image that is not there.
+        CropworthError: no such folder, no classes in it, too few images of a class; and unless they are left out, all
+            images that cannot be read and all boxes without an area, outside their image or of none.
     """
 
     def __init__(self, config: Folder) -> None:
@@ -48,14 +50,23 @@ class FolderTask(Task):
         else:
             self.classes, pool = self._list(config.folder)
             given = {"val": None, "test": None}
-        self._boxes = {} if config.boxes is None else read_boxes(config.folder / config.boxes)
+        bad = BadItems(config.on_bad_item)
+        boxes = {} if config.boxes is None else read_boxes(config.folder / config.boxes, bad)
         listed = [*pool, *(item for items in given.values() for item in items or [])]
-        self._refuse_unknown({self._name(path) for path, _ in listed})
+        self._boxes = self._known(boxes, {self._name(path) for path, _ in listed}, bad)
         rng = np.random.default_rng([config.split_seed, SPLITS])
         test, pool = _split_off(given["test"], pool, config.test_share, rng)
         validation, pool = _split_off(given["val"], pool, config.validation_share, rng)
-        self.test, self.validation, self._train = self._read(test), self._read(validation), self._read(pool)
-        self.train_limit = len(pool)
+        self.test, self.validation, self._train = (self._read(items, bad) for items in (test, validation, pool))
+        bad.settle()
+        self.warnings = bad.warnings
+        if not all(map(len, (self.test, self.validation, self._train))):
+            raise CropworthError(
+                f"no image left in one of train, validation and test. {' '.join(self.warnings)}",
+                "images that can be read in each",
+                "Mend the files.",
+            )
+        self.train_limit = len(self._train)
 
     def _training_items(self, order: NDArray[np.int64], rng: np.random.Generator) -> Split:
         return self._train.take(torch.from_numpy(order))
@@ -89,35 +100,45 @@ class FolderTask(Task):
         """How a file of boxes calls an image."""
         return path.relative_to(self.config.folder).as_posix()
 
-    def _refuse_unknown(self, images: set[str]) -> None:
-        unknown = [
-            CropworthError(f"{box.where}: a box of {name}", f"an image of {self.config.folder}", "Mend its path.")
-            for name, box in self._boxes.items()
-            if name not in images
-        ]
-        if unknown:
-            raise ManyError(unknown)
+    def _known(self, boxes: dict[str, Box], images: set[str], bad: BadItems) -> dict[str, Box]:
+        """The boxes of images that are there."""
+        for name, box in boxes.items():
+            if name not in images:
+                got = f"{box.where}: a box of {name}"
+                bad.meet(OF_NO_IMAGE, CropworthError(got, f"an image of {self.config.folder}", "Mend its path."))
+        return {name: box for name, box in boxes.items() if name in images}
 
-    def _read(self, items: list[tuple[Path, int]]) -> Split:
+    def _read(self, items: list[tuple[Path, int]], bad: BadItems) -> Split:
         side = self.config.image_size
         fit = v2.Compose([v2.ToImage(), v2.Resize(side, antialias=True), v2.CenterCrop(side)])
         images = torch.empty((len(items), self.config.channels, side, side), dtype=torch.uint8)
         boxes = torch.full((len(items), 4), torch.nan)
-        for index, (path, _) in enumerate(items):
+        labels: list[int] = []
+        for path, label in items:
             try:
-                with Image.open(path) as picture:
-                    stored = picture.convert("L" if self.config.channels == 1 else "RGB")
-            except (OSError, ValueError, Image.DecompressionBombError) as error:
-                raise CropworthError(
-                    f"the image {path} ({error})", "an image that can be read", "Mend or remove the file."
-                ) from error
+                stored = self._opened(path)
+            except CropworthError as error:
+                bad.meet("images that cannot be read", error)
+                continue
+            images[len(labels)] = fit(stored)
             box = self._boxes.get(self._name(path))
-            images[index] = fit(stored)
-            if box is not None:
-                box.check_inside(stored.size)
-                boxes[index] = _fitted(box, stored.size, fit) / side
-        labels = torch.tensor([label for _, label in items], dtype=torch.int64)
-        return Split(images, labels, boxes if self._boxes else None)
+            outside = box and box.outside(stored.size)
+            if outside:
+                bad.meet("boxes outside their image", outside)
+            elif box:
+                boxes[len(labels)] = _fitted(box, stored.size, fit) / side
+            labels.append(label)
+        kept = slice(len(labels))
+        return Split(images[kept], torch.tensor(labels, dtype=torch.int64), boxes[kept] if self._boxes else None)
+
+    def _opened(self, path: Path) -> Image.Image:
+        try:
+            with Image.open(path) as picture:
+                return picture.convert("L" if self.config.channels == 1 else "RGB")
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise CropworthError(
+                f"the image {path} ({error})", "an image that can be read", "Mend or remove the file."
+            ) from error
 
 
 def _fitted(box: Box, size: tuple[int, int], fit: v2.Transform) -> Tensor:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cropworth.data.bad_items import OnBad
 from cropworth.data.book import ACTIONS, SIDES, Replay, replay
 from cropworth.data.config import OrderBook
 from cropworth.data.installed import shipped
@@ -74,7 +74,7 @@ def order_book_task(config: OrderBook) -> SequenceTask:
     return task
 
 
-def read_orders(path: Path, on_bad_item: Literal["fail", "skip"]) -> Table:
+def read_orders(path: Path, on_bad_item: OnBad) -> Table:
     """Order events as they became known: id, timestamp (ms), price, volume, and the codes of action and direction.
 
     The first row's time is that of a snapshot. While one is fetched events already arrive, which the file holds after

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from cropworth.data.bad_items import settled
 from cropworth.data.config import PlantedSentence
 from cropworth.data.sequences import SequenceTask, set_aside
 from cropworth.data.task import SPLITS
 from cropworth.data.text import Document, text_task, words
-from cropworth.errors import CropworthError, ManyError
+from cropworth.errors import CropworthError
 
 CLASSES = ("negative", "positive")
 NEGATIVE, POSITIVE, NEUTRAL, NEITHER = range(4)
@@ -44,8 +45,7 @@ def planted_task(config: PlantedSentence) -> SequenceTask:
             too few sentences of a kind.
     """
     sources, problems = _read(config)
-    if problems and config.on_bad_item == "fail":
-        raise ManyError(problems)
+    warnings = settled("sentences", problems, config.on_bad_item)
     different = {tuple(words(source.sentences[0])): source for source in reversed(sources)}
     rng = np.random.default_rng([config.split_seed, SPLITS])
     chosen = _balanced([s for s in different.values() if s.label != NEITHER], config, rng)
@@ -53,7 +53,7 @@ def planted_task(config: PlantedSentence) -> SequenceTask:
     validation, train = set_aside(rest, config.validation_share, config.split_seed)
     parts = _hidden(train, config, rng), _hidden(validation, config, rng), _hidden(test, config, rng)
     task = text_task(f"{config.task} {config.source}", CLASSES, parts, config)
-    task.warnings = tuple(f"left out: {problem.got}" for problem in problems) + task.warnings
+    task.warnings = warnings + task.warnings
     return task
 
 

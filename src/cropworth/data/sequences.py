@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cropworth.data.bad_items import OnBad, settled
 from cropworth.data.task import Split, Task
-from cropworth.errors import CropworthError, ManyError
+from cropworth.errors import CropworthError
 
 FEWEST_STEPS = 2
 
@@ -75,7 +76,7 @@ class SequenceTask(Task):
         validation: Sequence[SequenceItem],
         test: Sequence[SequenceItem],
         *,
-        on_bad_item: Literal["fail", "skip"] = "fail",
+        on_bad_item: OnBad = "fail",
         standardise: bool = False,
         vocabulary: int = 0,
     ) -> None:
@@ -87,9 +88,7 @@ class SequenceTask(Task):
             found = [problem_of(item, features) for item in split]
             parts.append([item for item, problem in zip(split, found, strict=True) if problem is None])
             problems += [problem for problem in found if problem is not None]
-        if problems and on_bad_item == "fail":
-            raise ManyError(problems)
-        self.warnings = tuple(f"left out: {problem.got}" for problem in problems)
+        self.warnings = settled("sequences", problems, on_bad_item)
         for what, part in zip(("train", "validate", "test"), parts, strict=True):
             if not part:
                 raise CropworthError(f"no sequence to {what} on in {name}", "at least one", "Look at the data.")

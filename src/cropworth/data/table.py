@@ -7,12 +7,13 @@ import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cropworth.errors import CropworthError, ManyError
+from cropworth.data.bad_items import OnBad, settled
+from cropworth.errors import CropworthError
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class Table:
         columns: name -> (N,), float64, finite.
         lines: (N,), where each row stands in the file, counted from 1.
         on_bad_item: ``fail`` or ``skip``.
-        warnings: a line for each row that was left out.
+        warnings: how many rows were left out, a sentence for each reason.
     """
 
     path: Path
     columns: dict[str, NDArray[np.float64]]
     lines: NDArray[np.int64]
-    on_bad_item: Literal["fail", "skip"]
+    on_bad_item: OnBad
     warnings: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
@@ -47,14 +48,15 @@ class Table:
         Raises:
             CropworthError: there are such rows, and they are not to be skipped; all of them at once.
         """
-        where = [f"{self.path}, line {line}: {got}" for line in self.lines[bad]]
-        if where and self.on_bad_item == "fail":
-            raise ManyError(CropworthError(one, expected, "Mend or remove the row.") for one in where)
+        problems = [
+            CropworthError(f"{self.path}, line {line}: {got}", expected, "Mend or remove the row.")
+            for line in self.lines[bad]
+        ]
         return replace(
             self,
             columns={name: values[~bad] for name, values in self.columns.items()},
             lines=self.lines[~bad],
-            warnings=(*self.warnings, *(f"left out: {one}" for one in where)),
+            warnings=(*self.warnings, *settled("rows", problems, self.on_bad_item)),
         )
 
     def in_order(self, name: str, *, strictly: bool) -> Table:
@@ -69,9 +71,7 @@ class Table:
         return self.without(late, f"a {name} that is not after those above", "rows in the order of their times")
 
 
-def read_table(
-    path: Path, columns: Mapping[str, Callable[[str], float]], on_bad_item: Literal["fail", "skip"]
-) -> Table:
+def read_table(path: Path, columns: Mapping[str, Callable[[str], float]], on_bad_item: OnBad) -> Table:
     """Read some columns of a CSV file with a head, packed by gzip where its name ends so.
 
     Args:

@@ -59,7 +59,7 @@ class Task(ABC):
         validation: for early stopping and every choice; fixed.
         test: for the record alone; fixed.
         vocabulary: how many numbers of words there are, in a text; 0 for everything else.
-        warnings: what the report has to say of the data, such as items that were left out.
+        warnings: what a reader of the results must know of the data, a sentence each.
     """
 
     name: str

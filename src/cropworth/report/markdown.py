@@ -21,7 +21,7 @@ def to_markdown(study: Study, appraisal: Appraisal, economics: Economics | None 
         economics: the prices it was appraised under, where they are not the plan's own.
     """
     economics = economics or read_economics(study.economics)
-    parts = [f"# {_escape(appraisal.study)}", f"**{_escape(appraisal.headline)}**"]
+    parts = [f"# {_escape(appraisal.study)}", f"**{_escape(appraisal.headline)}**", *map(_escape, study.warnings)]
     parts += ["## What each candidate is worth", _table(tables.candidates_table(appraisal))]
     parts += ["## What was measured", _table(tables.variants_table(appraisal))]
     failures = tables.failures_table(study)

@@ -162,6 +162,7 @@ class Ledger:
                 records=records,
                 missing=len(planned) - len(records),
                 latency=self.read_latency(),
+                warnings=tuple(header.get("warnings", ())),  # studies of 0.1.0 have none
             )
         except (KeyError, TypeError) as error:
             raise CropworthError(

@@ -77,6 +77,8 @@ class Crop(Config):
 
     localizer: Literal["regression", "heatmap", "proposals"]
     """What decides where to crop; `proposals` is a heatmap guided by a region proposal network."""
+    features: Literal["near", "pyramid"] = "near"
+    """Through what a heatmap or proposals see: at each place 17 pixels of the look (`near`), or some 40 (`pyramid`)."""
     transform: Literal["zoom", "similarity", "affine", "unbounded-affine", "warp"]
     """What kind of crop; of sequences `zoom`, `warp` or `unbounded-affine`."""
     size: Side
@@ -114,6 +116,8 @@ class Crop(Config):
             raise ValueError("unbounded-affine starts at the whole input; start_scale belongs to the others")
         if self.candidates > 1 and (self.localizer == "regression" or self.steps > 1):
             raise ValueError("several candidates need the localizer heatmap or proposals, and steps = 1")
+        if self.features != "near" and self.localizer == "regression":
+            raise ValueError("the features pyramid need the localizer heatmap or proposals")
         if self.localizer == "proposals" and self.steps > 1:
             raise ValueError("proposals guide a single crop: steps must be 1")
         if self.crops == "states" and self.looks_at == "input":
@@ -229,7 +233,7 @@ class Plan(Config):
             plain["variant"]["to"] = self.variants[settings.to].model_dump(mode="json")
         return plain | {"train_size": train_size, "seed": seed}
 
-    def header(self, classes: tuple[str, ...], data_sha256: str) -> dict[str, Any]:
+    def header(self, classes: tuple[str, ...], data_sha256: str, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
         """What the ledger keeps of the plan, and of the data it was run on."""
         return {
             "name": self.name,
@@ -237,6 +241,7 @@ class Plan(Config):
             "kinds": {name: self.kind(name) for name in self.variants},
             "classes": list(classes),
             "data_sha256": data_sha256,
+            "warnings": list(warnings),
             "economics": self.economics,
             "plan": self.model_dump(mode="json"),
             "trials": [trial_name(trial) for trial in self.trials()],

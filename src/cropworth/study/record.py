@@ -149,6 +149,7 @@ class Study:
         records: of the finished trials.
         missing: trials of the plan that are not finished.
         latency: None where the phase has not run yet.
+        warnings: what a reader must know of the data, such as how many items were left out.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Study:
     records: tuple[Record, ...]
     missing: int
     latency: Latency | None
+    warnings: tuple[str, ...] = ()
 
     def of(self, variant: str, train_size: int) -> tuple[Record, ...]:
         """The records of one variant at one training-set size, by seed."""

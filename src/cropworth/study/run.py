@@ -90,7 +90,8 @@ def run_study(prepared: Prepared, out: Path, jobs: int, progress: Callable[[Prog
     """
     check_jobs(jobs)
     plan, ledger, trials = prepared.plan, Ledger(out), prepared.plan.trials()
-    ledger.open(plan.header(prepared.task.classes, prepared.task.fingerprint()))
+    task = prepared.task
+    ledger.open(plan.header(task.classes, task.fingerprint(), task.warnings))
     missing = [trial for trial in trials if not ledger.finished(trial_name(trial))]
     work = {trial_name(t): t["train_size"] * prepared.flops[t["name"]] for t in missing}
     done, failed, work_done = len(trials) - len(missing), 0, 0

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from cropworth.crops.localizers import HeatmapLocalizer, RegressionLocalizer
+from cropworth.crops.localizers import HeatmapLocalizer, Pyramid, RegressionLocalizer
 from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork
 from cropworth.crops.sequence import TemporalTransformer
 from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer
@@ -149,14 +149,13 @@ def _cropper(variant: Crop, task: Task, channels: int, encoder: nn.Module | None
         raise CropworthError(
             "a crop in time of images", "looks_at: input, and another transform", "Change the variant."
         )
-    size, look = (variant.size, variant.size), (variant.look_size, variant.look_size)
-    scale = variant.start_scale
+    size, look, scale = (variant.size, variant.size), (variant.look_size, variant.look_size), variant.start_scale
     transforms = [_transform(variant.transform, (0.5, 0.5, scale, scale))]
     if variant.localizer == "proposals":
         return _guided(variant, channels, transforms[0])
     transforms += [_transform(variant.transform, None) for _ in range(variant.steps - 1)]
     localizers = [
-        _localizer(variant.localizer, channels, look, transform.parameters_needed, first=transform is transforms[0])
+        _localizer(variant, channels, look, transform.parameters_needed, first=transform is transforms[0])
         for transform in transforms
     ]
     if variant.steps > 1:
@@ -179,7 +178,7 @@ def _temporal(variant: Crop, channels: int) -> TemporalTransformer:
             "Change the variant.",
         )
     transform = known[variant.transform]()
-    localizer = _localizer(variant.localizer, channels, (variant.look_size,), transform.parameters_needed, first=True)
+    localizer = _localizer(variant, channels, (variant.look_size,), transform.parameters_needed, first=True)
     return TemporalTransformer(
         localizer, transform, variant.size, look_size=variant.look_size, antialias=variant.antialias
     )
@@ -192,9 +191,9 @@ def _states_of(encoder: nn.Module, channels: int) -> int:
 
 
 def _guided(variant: Crop, channels: int, transform: Transform) -> ProposalGuidedTransformer:
-    """A heatmap and a proposal network on the convolutions that a heatmap has of its own."""
-    outputs, look = transform.parameters_needed, (variant.look_size, variant.look_size)
-    own = HeatmapLocalizer(channels, outputs)
+    """A heatmap and a proposal network on the features that a heatmap would have of its own."""
+    outputs = transform.parameters_needed
+    own = _heatmap(variant, channels, outputs)
     width = own.heatmap.in_channels
     localizer = HeatmapLocalizer(width, outputs, width=width, features=nn.Identity())
     sides = [anchor * variant.start_scale * variant.look_size for anchor in ANCHORS]
@@ -204,7 +203,7 @@ def _guided(variant: Crop, channels: int, transform: Transform) -> ProposalGuide
         transform,
         ProposalNetwork(width, sides),
         (variant.size, variant.size),
-        look_size=look,
+        look_size=(variant.look_size, variant.look_size),
         antialias=variant.antialias,
     )
 
@@ -216,10 +215,15 @@ def _transform(name: str, start: tuple[float, ...] | None) -> Transform:
     return cast("Callable[[Any], Transform]", bounded[name])(start)
 
 
-def _localizer(name: str, channels: int, look: tuple[int, ...], outputs: int, first: bool) -> nn.Module:
-    if name == "heatmap":
-        return HeatmapLocalizer(channels, outputs, peak=first, dims=len(look))
+def _localizer(variant: Crop, channels: int, look: tuple[int, ...], outputs: int, first: bool) -> nn.Module:
+    if variant.localizer == "heatmap":
+        return _heatmap(variant, channels, outputs, peak=first, dims=len(look))
     return RegressionLocalizer(channels, look, outputs)
+
+
+def _heatmap(variant: Crop, channels: int, outputs: int, peak: bool = True, dims: int = 2) -> HeatmapLocalizer:
+    features = Pyramid(channels, dims=dims) if variant.features == "pyramid" else None
+    return HeatmapLocalizer(channels, outputs, features=features, peak=peak, dims=dims)
 
 
 def _narrowed(plan: Plan, variant: Matched, task: Task, folder: Path | None) -> Backbone:
