@@ -40,6 +40,8 @@ def table(study: Study, appraisal: Appraisal) -> str:
     measure = "mean error" if regression else "accuracy, %"
     titles = ["variant", f"{measure} (95 % interval)", "less baseline's (interval)", "gap closed", "span IoU"]
     titles += ["training, s", "inference, x baseline", "NPV", "verdict"]
+    trading = study.records[0].payoffs is not None
+    titles += ["a decision brings, 1/10,000 (interval)"] * trading
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
     for row in appraisal.largest.rows:
         found, candidate = _quality(study, row.name, regression), known.get(row.name)
@@ -58,6 +60,7 @@ def table(study: Study, appraisal: Appraisal) -> str:
             worth,
             "" if candidate is None else candidate.verdict or "not deployable",
         ]
+        cells += [_brings(study, row.name)] * trading
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -68,6 +71,17 @@ def _quality(study: Study, variant: str, regression: bool) -> Interval:
     if regression:
         return two_way_interval(np.array([np.abs(r.numbers - r.labels) for r in records], dtype=np.float64))
     return two_way_interval(np.array([r.predictions == r.labels for r in records], dtype=np.float64))
+
+
+def _brings(study: Study, variant: str) -> str:
+    """What a decision brings on average, in ten thousandths of the amount; not to trade brings 0."""
+    payoffs = [
+        record.payoffs[np.arange(len(record.labels)), record.predictions]
+        for record in study.of(variant, study.train_sizes[-1])
+        if record.predictions is not None and record.payoffs is not None
+    ]
+    found = two_way_interval(1e4 * np.array(payoffs, dtype=np.float64))
+    return f"{found.estimate:.1f} ({found.low:.1f} to {found.high:.1f})"
 
 
 def _difference(appraisal: Appraisal, variant: str, regression: bool) -> Interval:
