@@ -18,7 +18,7 @@ from cropworth.study.located import LearnedCrop
 from cropworth.study.pictures import HEIGHT, WIDTH, curves
 from cropworth.study.plan import Plan
 from cropworth.study.run import prepare, run_study
-from cropworth.study.train import batches, evaluate, run_trial
+from cropworth.study.train import batches, evaluate, run_trial, training_step
 from cropworth.study.variants import build_variant, item_flops
 from cropworth.worth.appraisal import appraise
 from cropworth.worth.economics import Economics
@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "baseline": {"control": "whole"},
     "attention": {"control": "whole", "backbone": {"name": "recurrent", "arguments": {"pool": "attention"}}},
     "small": {"control": "small", "size": 10},
+    "constant": {"control": "constant", "answer": "rise"},
     "centre": {"control": "centre", "size": 12},
     "oracle": {"control": "oracle", "size": 8, "jitter": 0.1},
     "matched": {"control": "matched", "to": "zoom"},
@@ -101,7 +102,7 @@ def test_every_variant_trains(name: str) -> None:
     assert record.probabilities.shape == (24, 2)
     assert record.payoffs is not None
     assert record.payoffs.shape == (24, 2)
-    crops = name not in ("baseline", "attention", "small", "matched")
+    crops = name not in ("baseline", "attention", "small", "constant", "matched")
     assert (record.theta is not None) == crops
     if record.theta is not None:
         assert record.theta.shape[:2] == (24, 1)
@@ -239,3 +240,22 @@ def test_what_a_sequence_does_not_have(change: dict[str, Any], message: str) -> 
 def test_a_backbone_without_states() -> None:
     with pytest.raises(CropworthError, match="the modules encoder and read_out"):
         build_variant(a_plan(backbone={"name": "small"}), "states", a_task(), 0)
+
+
+def test_a_constant_answer_learns_nothing_and_can_be_the_baseline() -> None:
+    task = a_task()
+    variants = {"never": VARIANTS["constant"], "zoom": VARIANTS["zoom"]}
+    record, model = run_trial(a_plan(variants=variants, baseline="never"), "never", 32, 0, task, threads=1)
+    assert record.predictions is not None
+    assert set(record.predictions.tolist()) == {1}
+    assert (record.flops_per_item, record.parameters, record.best_epoch) == (0, 0, 0)
+    assert np.isfinite(record.curve[0].validation_loss)
+    training_step(model, task.validation)()
+    for answer, said in (("sideways", "a class: fall, rise"), ("rise", "there are none")):
+        with pytest.raises(CropworthError, match=said):
+            build_variant(
+                a_plan(variants={"baseline": VARIANTS["baseline"], "c": {"control": "constant", "answer": answer}}),
+                "c",
+                task if said.startswith("a class") else a_task("numbers"),
+                0,
+            )

@@ -62,6 +62,14 @@ class Matched(Config):
     """Name of the crop variant."""
 
 
+class Constant(Config):
+    """Control: always the same answer, without a look at the input. As the baseline it asks: is deciding worth it?"""
+
+    control: Literal["constant"]
+    answer: str
+    """Name of a class."""
+
+
 class Oracle(Config):
     """Upper bound: crops the true box. Cannot be deployed, since nobody knows the box."""
 
@@ -141,6 +149,7 @@ Variant = Annotated[
     | Annotated[Small, Tag("<small>")]
     | Annotated[Centre, Tag("<centre>")]
     | Annotated[Matched, Tag("<matched>")]
+    | Annotated[Constant, Tag("<constant>")]
     | Annotated[Oracle, Tag("<oracle>")]
     | Annotated[Crop, Tag("<crop>")],
     Discriminator(_variant_kind),

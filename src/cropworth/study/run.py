@@ -93,7 +93,7 @@ def run_study(prepared: Prepared, out: Path, jobs: int, progress: Callable[[Prog
     task = prepared.task
     ledger.open(plan.header(task.classes, task.fingerprint(), task.warnings))
     missing = [trial for trial in trials if not ledger.finished(trial_name(trial))]
-    work = {trial_name(t): t["train_size"] * prepared.flops[t["name"]] for t in missing}
+    work = {trial_name(t): t["train_size"] * max(1, prepared.flops[t["name"]]) for t in missing}
     done, failed, work_done = len(trials) - len(missing), 0, 0
     progress(Progress(done, len(trials), 0.0 if missing else 1.0, 0))
     for name, status in _train(prepared, ledger, missing, jobs):

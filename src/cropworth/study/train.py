@@ -114,6 +114,9 @@ def run_trial(
 def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: int, seed: int) -> Fit:
     """Train `model` in place and leave it with the weights of its best epoch on validation."""
     settings, fit = plan.training, Fit()
+    if not any(parameter.requires_grad for parameter in model.parameters()):  # nothing to learn
+        before, accuracy = validate(model, task.validation)
+        return Fit([Epoch(before, before, accuracy, 0.0)], best_epoch=0)
     optimizer = _optimizer(model, plan, variant)
     steps = max(1, train_size // settings.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -161,7 +164,9 @@ def training_step(model: Classifier, items: Split) -> Callable[[], None]:
 
     def step() -> None:
         model.zero_grad()
-        model.loss(batch).backward()  # type: ignore[no-untyped-call]
+        loss = model.loss(batch)
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call]
 
     return step
 

@@ -19,10 +19,11 @@ from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
 from cropworth.measure.flops import count_flops
 from cropworth.models.build import build_backbone, takes
+from cropworth.models.constant import ConstantAnswer
 from cropworth.padded import encode
 from cropworth.study.classifier import Classifier, Numbers
 from cropworth.study.located import CentreCrop, LearnedCrop, LocatedCrop, SmallCopy, TrueBoxCrop
-from cropworth.study.plan import Backbone, Centre, Crop, Matched, Oracle, Plan, Small, Variant, Whole
+from cropworth.study.plan import Backbone, Centre, Constant, Crop, Matched, Oracle, Plan, Small, Variant, Whole
 
 # Sides of the proposals' anchors, in units of the crop's starting scale.
 ANCHORS = (0.5, 0.7, 1.0, 1.4, 2.0)
@@ -102,6 +103,14 @@ def _model(variant: Variant, backbone: Backbone, task: Task, folder: Path | None
     def network() -> nn.Module:
         return build_backbone(backbone.name, channels, len(task.classes) or 1, backbone.arguments, folder)
 
+    if isinstance(variant, Constant):
+        if variant.answer not in task.classes:
+            raise CropworthError(
+                f"the constant answer {variant.answer!r}",
+                f"a class: {', '.join(task.classes) or 'there are none, since a number is to be predicted'}",
+                "Choose one of them.",
+            )
+        return Classifier(ConstantAnswer(len(task.classes), task.classes.index(variant.answer)), words=words)
     behind, encoder = network(), None
     if isinstance(variant, Crop) and variant.looks_at == "states":
         source = behind if variant.crops == "states" else network()
