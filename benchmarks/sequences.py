@@ -36,10 +36,10 @@ def table(study: Study, appraisal: Appraisal) -> str:
     regression = any(row.mean_error is not None for row in appraisal.largest.rows)
     known = {c.name: c for c in appraisal.largest.candidates}
     quality = {row.name: row.mean_error if regression else row.accuracy for row in appraisal.largest.rows}
-    base = next(row for row in appraisal.largest.rows if row.name == study.baseline)
+    base = next(row for row in appraisal.largest.rows if row.flops_per_item)  # not one that does not look at all
     measure = "mean error" if regression else "accuracy, %"
     titles = ["variant", f"{measure} (95 % interval)", "less baseline's (interval)", "gap closed", "span IoU"]
-    titles += ["training, s", "inference, x baseline", "NPV", "verdict"]
+    titles += ["training, s", f"inference, x {base.name}", "NPV", "verdict"]
     trading = study.records[0].payoffs is not None
     titles += ["a decision brings, 1/10,000 (interval)"] * trading
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
