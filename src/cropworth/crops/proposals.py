@@ -22,8 +22,8 @@ from cropworth.errors import CropworthError
 # An overlap counts at least this much, so that a proposal away from the pose can still win by odds of 20 to 1.
 LEAST_OVERLAP = 0.05
 # Scores start so low that the pose stays where it is until proposals have learned something. Where they move it from
-# the start, the classifier finds little to read: on scenes of digits without true boxes (seed 5, validation) it read
-# 62 % with -4.6, and 84 % with this.
+# the start, the classifier finds little to read: on scenes of digits without true boxes (one trial each, validation) it
+# read 62 % with -4.6, and 84 % with this.
 START_SCORE = -7.0
 # Anchors of an item that its losses are taken over, at most half of them on an object. One object has but a few: among
 # torchvision's 256, or 64, the boxes' loss is hardly anything, and the boxes take several times as long to fit.
@@ -33,10 +33,9 @@ SAMPLED = 16
 class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
     """Features -> boxes with scores: the region proposal network of Ren et al. 2015, section 3.1, torchvision's.
 
-    Head, anchors, box coding, suppression, the assignment of anchors to true boxes and the losses are taken over. The
-    head has no convolution of its own: give it features that see the whole object, such as a `Pyramid`'s.
-    Only the gradient differs: here it flows into boxes and scores, so that a loss on the crop trains them without any
-    true box.
+    Head, anchors, box coding, suppression, the assignment of anchors to true boxes and the losses are taken over. Only
+    the gradient differs: here it flows into boxes and scores, so that a loss on the crop trains them without any true
+    box. The head has no convolution of its own: give it features that see the whole object, such as a `Pyramid`'s.
 
     Args:
         channels: of the features.
