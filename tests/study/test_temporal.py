@@ -176,10 +176,11 @@ def test_a_regression_predicts_numbers() -> None:
 
 def test_words_are_embedded() -> None:
     task = a_text_task()
-    plan = a_plan(variants={name: VARIANTS[name] for name in ("baseline", "zoom", "states", "behind")})
+    constant = {"control": "constant", "answer": "yes"}
+    plan = a_plan(variants={n: VARIANTS[n] for n in ("baseline", "zoom", "states", "behind")} | {"always": constant})
     for name in plan.variants:
         record, model = run_trial(plan, name, 32, 0, task, threads=1)
-        assert model.words is not None
+        assert (model.words is None) == (name == "always")
         assert record.accuracy is not None
         assert record.examples is None
 
@@ -235,6 +236,12 @@ def test_what_a_sequence_does_not_have(change: dict[str, Any], message: str) -> 
         return
     with pytest.raises((CropworthError, ValueError), match=message):
         build_it()
+
+
+def test_a_backbone_of_images_is_refused_for_sequences() -> None:
+    plan = a_plan(backbone={"name": "small"})
+    with pytest.raises(CropworthError, match=r"takes \(series, lengths\), such as 'recurrent'"):
+        item_flops(build_variant(plan, "baseline", a_task(), 0), a_task())
 
 
 def test_a_backbone_without_states() -> None:

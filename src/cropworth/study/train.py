@@ -225,7 +225,7 @@ def examples(model: Classifier, items: Split) -> Examples | None:
 
     Of series, the curves of their first features; None for texts, which no picture shows.
     """
-    if model.words is not None:
+    if items.inputs.ndim == 2:
         return None
     model.eval()
     with torch.no_grad():

@@ -76,10 +76,11 @@ def item_flops(model: Classifier, task: Task) -> int:
     try:
         with torch.no_grad():
             return count_flops(lambda: model(item))
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
+        wanted = "a backbone that takes (series, lengths), such as 'recurrent'," if is_sequence(task) else "a backbone"
         raise CropworthError(
             f"an item of {tuple(item.inputs.shape[1:])} that the model cannot take ({error})",
-            "a size that the backbone accepts",
+            f"{wanted} and a size that it accepts",
             "Change data, the crop's size or the backbone.",
         ) from error
     finally:
@@ -97,7 +98,6 @@ def _blank_item(task: Task) -> Split:
 
 def _model(variant: Variant, backbone: Backbone, task: Task, folder: Path | None) -> Classifier:
     """Embedding, crop and backbone of a variant, whichever of them it has."""
-    words = nn.Embedding(task.vocabulary, WORD_WIDTH, padding_idx=0) if task.vocabulary else None
     channels = WORD_WIDTH if task.vocabulary else task.channels
 
     def network() -> nn.Module:
@@ -110,7 +110,8 @@ def _model(variant: Variant, backbone: Backbone, task: Task, folder: Path | None
                 f"a class: {', '.join(task.classes) or 'there are none, since a number is to be predicted'}",
                 "Choose one of them.",
             )
-        return Classifier(ConstantAnswer(len(task.classes), task.classes.index(variant.answer)), words=words)
+        return Classifier(ConstantAnswer(len(task.classes), task.classes.index(variant.answer)))
+    words = nn.Embedding(task.vocabulary, WORD_WIDTH, padding_idx=0) if task.vocabulary else None
     behind, encoder = network(), None
     if isinstance(variant, Crop) and variant.looks_at == "states":
         source = behind if variant.crops == "states" else network()
