@@ -23,10 +23,12 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
 import cropworth as cw
+from cropworth.crops.sequence import read_steps
 from cropworth.crops.spatial import Cropper
 from cropworth.data.cluttered import ClutteredDigits
 from cropworth.data.config import DigitsCluttered
 from cropworth.models.small import SmallConvNet
+from cropworth.study.pictures import curves
 from cropworth.study.train import batches
 
 try:
@@ -151,6 +153,26 @@ def transforms(photo: Tensor) -> None:
     sheet("transforms", [groups[i : i + 2] for i in range(0, len(groups), 2)], inner=8)
 
 
+def in_time(photo: Tensor) -> None:
+    """A row of the photograph as a series, its brightness from left to right, and crops of it."""
+    series = photo[:, :, 250].mean(1).unsqueeze(-1)  # (1, 512, 1)
+    zoom, warp = cw.Zoom(start=(0.5, 0.5), dims=1), cw.Warp(4, start=(0.5, 0.5))
+    still = torch.zeros(1, warp.parameters_needed)
+    bent = still.index_fill(1, torch.tensor([2, 5]), 3.0).index_fill(1, torch.tensor([3, 4]), -3.0)
+    moved = torch.tensor([[-0.3, -0.5]])
+
+    def shown(transform: cw.Transform, raw: Tensor) -> list[Panel]:
+        pose = transform(raw)
+        centre, length = cw.theta_to_boxes(pose)[0].tolist()
+        outline = cw.boxes_to_theta(torch.tensor([centre, 0.5, length, 1.0]))
+        crop = read_steps(series, pose, None, (128,))
+        whole, inside = (torch.from_numpy(curves(values, None))[0] / 255 for values in (series, crop))
+        return [Panel(whole, 155, [outline]), Panel(inside, 155, frame=COLOURS[0])]
+
+    starts = [("both start here", shown(zoom, still[:, :2])), ("Zoom, moved", shown(zoom, moved))]
+    sheet("in-time", [[*starts, ("Warp", shown(warp, bent))]], inner=4)
+
+
 def samplers(photo: Tensor) -> None:
     def shown(heading: str, corners: tuple[int, int, int, int], size: tuple[int, int], **how: Any) -> Group:
         theta = cw.boxes_to_theta(torch.tensor([in_pixels(*corners)]))
@@ -200,10 +222,10 @@ def train(
     watch(0)
     for epoch in range(epochs):
         drawn = task.training_epoch(items, SEED, epoch).take(slice(items // BATCH * BATCH))
-        for images, labels, _ in batches(drawn, BATCH):
+        for batch in batches(drawn, BATCH):
             model.train()
-            crops, pose = cropper.crop(images)
-            loss = F.cross_entropy(classifier(crops), labels) + penalty(cropper, images, pose)
+            crops, pose = cropper.crop(batch.inputs)
+            loss = F.cross_entropy(classifier(crops), batch.labels) + penalty(cropper, batch.inputs, pose)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -223,7 +245,8 @@ def steady(scale: float) -> Penalty:
 def cropped(cropper: Cropper, task: ClutteredDigits, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The first test canvases (N, 1, H, W), true boxes (N, 4), crops (N, 1, h, w) and poses (N, rows, columns)."""
     cropper.eval()
-    images, _, boxes = next(batches(task.test, count))
+    first = next(batches(task.test, count))
+    images, boxes = first.inputs, first.boxes
     assert boxes is not None
     return images, boxes, *cropper.crop(images)
 
@@ -321,6 +344,7 @@ def main() -> None:
     torch.set_num_threads(1)
     photo = photograph()
     transforms(photo)
+    in_time(photo)
     samplers(photo)
     several(photo)
     over_training()
