@@ -60,7 +60,7 @@ def table(study: Study, appraisal: Appraisal) -> str:
             worth,
             "" if candidate is None else candidate.verdict or "not deployable",
         ]
-        cells += [_brings(study, row.name)] * trading
+        cells += [_brings(study, row.name)] if trading else []
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
