@@ -63,7 +63,8 @@ def plan(
     read, task, trials = prepared.plan, prepared.task, prepared.plan.trials()
     missing = [t for t in trials if folder is None or not Ledger(folder).finished(trial_name(t))]
     sizes = ", ".join(f"{size:,}" for size in sorted(set(read.study.train_sizes)))
-    out.print(f"[bold]{read.name}[/]: {task.name}, {len(task.classes)} classes, {len(task.test):,} test items")
+    predicted = f"{len(task.classes)} classes" if task.classes else "a number to predict"
+    out.print(f"[bold]{read.name}[/]: {task.name}, {predicted}, {len(task.test):,} test items")
     for name, count in prepared.flops.items():
         out.print(f"  {name} ({read.kind(name)}): {count / 1e6:,.1f} MFLOP an item")
     out.print(f"{len(read.variants)} variants x sizes {sizes} x {read.study.seeds} seeds = {len(trials)} trials")
