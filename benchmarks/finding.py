@@ -212,11 +212,15 @@ def studied(plan: Plan, folder: Path, jobs: int) -> tuple[Study, Task]:
     return study, prepared.task
 
 
+def provenance() -> str:
+    """On what it was measured."""
+    return ", ".join(f"{key} {value}" for key, value in describe_environment().items())
+
+
 def write(path: Path, tables: list[str], seeds: str) -> None:
     """The tables, and how and on what they were made."""
-    environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
     settings = f"{TRAIN_SIZE:,} digits, {EPOCHS} epochs of fresh canvases, {seeds} seeds, crops of {CROP} px"
-    path.write_text("\n\n".join([*tables, f"{settings}. {environment}."]) + "\n")
+    path.write_text("\n\n".join([*tables, f"{settings}. {provenance()}."]) + "\n")
 
 
 def main() -> None:

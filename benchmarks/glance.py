@@ -16,13 +16,13 @@ from statistics import fmean, median
 
 import torch
 import torch.nn.functional as F
+from finding import provenance
 from torch import Tensor, nn
 
 from cropworth import GlanceAndCrop, HeatmapLocalizer, Zoom, calibrate, consistency, scale_prior, stage_loss
 from cropworth.data.cluttered import ClutteredDigits
 from cropworth.data.config import DigitsCluttered
 from cropworth.data.task import Split, Task
-from cropworth.measure.environment import describe_environment
 from cropworth.measure.time import interleaved
 from cropworth.models.small import SmallConvNet
 from cropworth.study.train import batches
@@ -116,9 +116,8 @@ def main() -> None:
         percents = [f"{100 * cell:.1f}" for cell in cells]
         lines.append(f"| {' | '.join([str(seed), *percents, f'{taken:.2f}', f'{ratio:.2f}'])} |")
         print(lines[-1], flush=True)
-    environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
     settings = f"{arguments.digits:,} digits, {arguments.epochs} epochs, canvases of {CANVAS} px with {CLUTTER} pieces"
-    (arguments.out / "glance.md").write_text("\n".join([*lines, "", f"{settings}. {environment}."]) + "\n")
+    (arguments.out / "glance.md").write_text("\n".join([*lines, "", f"{settings}. {provenance()}."]) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,17 +15,18 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+from finding import provenance
 
-from cropworth.data.config import Ucr
+from cropworth.data.config import ReutersR8, Ucr
+from cropworth.data.reuters import PUBLISHED
 from cropworth.data.ucr import published_accuracies
-from cropworth.measure.environment import describe_environment
 from cropworth.study.plan import Plan, load_plan
 from cropworth.study.record import Study
 from cropworth.study.run import prepare, run_study
 from cropworth.worth.appraisal import appraise
 from cropworth.worth.economics import read_economics
 from cropworth.worth.interval import two_way_interval
-from cropworth.worth.results import Appraisal, Interval
+from cropworth.worth.results import Appraisal, Candidate, Interval
 from cropworth.worth.words import money
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "sequences"
@@ -44,8 +45,8 @@ def table(study: Study, appraisal: Appraisal) -> str:
     titles += ["a decision brings, 1/10,000 (interval)"] * trading
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
     for row in appraisal.largest.rows:
-        found, candidate = _quality(study, row.name, regression), known.get(row.name)
-        against = "" if candidate is None else _interval(_difference(appraisal, row.name, regression), regression)
+        found, candidate = _quality(study, row.name), known.get(row.name)
+        against = "" if candidate is None else _interval(_difference(candidate, regression), regression)
         time = "" if row.latency_s is None or not base.latency_s else f"{row.latency_s / base.latency_s:.2f}"
         worth = "" if candidate is None or candidate.npv.estimate is None else money(candidate.npv.estimate, "EUR")
         failed = f" ({row.collapsed + row.diverged} of {row.trials} failed)" if row.collapsed + row.diverged else ""
@@ -65,27 +66,20 @@ def table(study: Study, appraisal: Appraisal) -> str:
     return "\n".join(lines)
 
 
-def _quality(study: Study, variant: str, regression: bool) -> Interval:
+def _quality(study: Study, variant: str) -> Interval:
     """Accuracy, or mean absolute error, with its interval over seeds and test items."""
-    records = [r for r in study.of(variant, study.train_sizes[-1]) if r.predictions is not None]
-    if regression:
-        return two_way_interval(np.array([np.abs(r.numbers - r.labels) for r in records], dtype=np.float64))
-    return two_way_interval(np.array([r.predictions == r.labels for r in records], dtype=np.float64))
+    records = [r for r in study.of(variant, study.train_sizes[-1]) if r.wrong is not None]
+    return two_way_interval(np.array([r.wrong if r.numbers is not None else 1 - r.wrong for r in records]))
 
 
 def _brings(study: Study, variant: str) -> str:
     """What a decision brings on average, in ten thousandths of the amount; not to trade brings 0."""
-    payoffs = [
-        record.payoffs[np.arange(len(record.labels)), record.predictions]
-        for record in study.of(variant, study.train_sizes[-1])
-        if record.predictions is not None and record.payoffs is not None
-    ]
-    found = two_way_interval(1e4 * np.array(payoffs, dtype=np.float64))
+    brought = [r.brought for r in study.of(variant, study.train_sizes[-1]) if r.brought is not None]
+    found = two_way_interval(1e4 * np.array(brought))
     return f"{found.estimate:.1f} ({found.low:.1f} to {found.high:.1f})"
 
 
-def _difference(appraisal: Appraisal, variant: str, regression: bool) -> Interval:
-    candidate = next(c for c in appraisal.largest.candidates if c.name == variant)
+def _difference(candidate: Candidate, regression: bool) -> Interval:
     return candidate.error_difference if regression else candidate.accuracy_difference
 
 
@@ -111,10 +105,14 @@ def about(plan: Plan, study: Study, sizes: tuple[int, int, int], longest: int) -
     train, validation, test = sizes
     items = f"{train:,} / {validation:,} / {test:,} sequences to train, validate and test on, up to {longest:,} steps"
     parts = [f"{items}; {plan.study.seeds} seeds, {plan.training.epochs} epochs."]
+    published = PUBLISHED if isinstance(plan.data, ReutersR8) else {}
     if isinstance(plan.data, Ucr):
         published = published_accuracies(plan.data.name)
+    if published:
         listed = ", ".join(f"{name} {100 * accuracy:.1f} %" for name, accuracy in published.items())
-        parts.append(f"Published: {listed}." if listed else "aeon ships no published accuracies of it.")
+        parts.append(f"Published: {listed}.")
+    elif isinstance(plan.data, Ucr):
+        parts.append("aeon ships no published accuracies of it.")
     share = max(np.unique(study.records[0].labels, return_counts=True)[1]) / len(study.records[0].labels)
     if study.classes:
         parts.append(f"Always the most frequent class: {100 * share:.1f} %.")
@@ -141,8 +139,7 @@ def main() -> None:
         found += [appraisal.headline, *task.warnings[:3]]
         print("\n\n".join(found), f"\n\n{failures:.0%} of the trials failed\n", flush=True)
         parts += found
-    environment = ", ".join(f"{key} {value}" for key, value in describe_environment().items())
-    (arguments.out / "sequences.md").write_text("\n\n".join([*parts, f"{environment}."]) + "\n")
+    (arguments.out / "sequences.md").write_text("\n\n".join([*parts, f"{provenance()}."]) + "\n")
 
 
 if __name__ == "__main__":

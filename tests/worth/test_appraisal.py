@@ -287,3 +287,17 @@ def test_a_regression_is_priced_by_its_error() -> None:
     assert candidate.accuracy_difference.estimate is None
     assert candidate.value_per_prediction.estimate == pytest.approx(3 * (errors["baseline"] - errors["crop"]))
     assert candidate.verdict == "adopt"
+
+
+def test_a_regression_whose_first_baseline_diverged_is_still_one() -> None:
+    labels = np.linspace(-1, 1, 40, dtype=np.float32)
+
+    def record(variant: str, seed: int, off: float) -> Record:
+        made = make_record(variant, seed, items=40, status="diverged" if (variant, seed) == ("baseline", 0) else "ok")
+        numbers = None if made.status == "diverged" else (labels + off).astype(np.float32)
+        return replace(made, labels=labels, probabilities=None, numbers=numbers)
+
+    records = [record(name, seed, off) for seed in range(3) for name, off in (("baseline", 0.5), ("crop", 0.2))]
+    candidate = appraise(replace(make_study(records), classes=()), Economics()).largest.candidates[0]
+    assert candidate.error_difference.estimate == pytest.approx(-0.3, abs=1e-6)
+    assert candidate.accuracy_difference.estimate is None

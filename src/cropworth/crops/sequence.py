@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cropworth.crops.geometry import compose, upright
 from cropworth.crops.sampling import blur, sample
-from cropworth.crops.spatial import Sampling, SpatialTransformer, candidates_placed, placed
+from cropworth.crops.spatial import Sampling, SpatialTransformer, candidates_placed
 from cropworth.crops.transforms import Transform
 from cropworth.errors import CropworthError
 from cropworth.padded import encode, own_steps
@@ -55,10 +55,6 @@ class TemporalTransformer(SpatialTransformer):
         """
         assert self.look_size is not None
         return resampled(series, lengths, self.look_size)
-
-    def find(self, look: Tensor) -> Tensor:
-        """Look (B, F, look_size) -> pose (B, 1, columns) in coordinates of each item's own steps."""
-        return placed(self.transform, self.localizer(look))
 
     def locate(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Where to crop: (B, T, F) and lengths (B,) -> pose (B, 1, columns) in coordinates of each item's own steps."""

@@ -135,7 +135,11 @@ class SpatialTransformer(Cropper):
 
     def locate(self, images: Tensor) -> Tensor:
         """See `Cropper`: a pose (B, rows, columns)."""
-        return placed(self.transform, self.localizer(self.look(images)))
+        return self.find(self.look(images))
+
+    def find(self, look: Tensor) -> Tensor:
+        """See `Reader`."""
+        return placed(self.transform, self.localizer(look))
 
     def candidates(self, images: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """See `Cropper`: the peaks of a `HeatmapLocalizer`."""

@@ -16,7 +16,7 @@ from torchvision.tv_tensors import BoundingBoxes
 from cropworth.data.bad_items import BadItems
 from cropworth.data.boxes import OF_NO_IMAGE, Box, read_boxes
 from cropworth.data.config import Folder
-from cropworth.data.task import SPLITS, Split, Task
+from cropworth.data.task import SPLITS, Split, Task, share_of_each
 from cropworth.errors import CropworthError
 
 
@@ -158,16 +158,14 @@ def _split_off(
     if given is not None:
         return given, pool
     labels = np.array([label for _, label in pool])
-    taken: list[NDArray[np.int64]] = []
-    for label in np.unique(labels):
-        of_class = rng.permutation(np.flatnonzero(labels == label))
-        count = max(1, round(share * len(of_class)))
-        if count >= len(of_class):
+    taken = share_of_each(labels, share, rng)
+    for of_class in taken:
+        count = int((labels == labels[of_class[0]]).sum())
+        if len(of_class) >= count:
             raise CropworthError(
-                f"{len(of_class)} images in the folder {pool[of_class[0]][0].parent}",
+                f"{count} images in the folder {pool[of_class[0]][0].parent}",
                 "at least one for each of train, validation and test",
                 "Add images of this class.",
             )
-        taken.append(of_class[:count])
     chosen = set(np.concatenate(taken).tolist())
     return [pool[i] for i in sorted(chosen)], [item for i, item in enumerate(pool) if i not in chosen]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cropworth.data.bad_items import OnBad, settled
-from cropworth.data.task import Split, Task
+from cropworth.data.task import Split, Task, share_of_each
 from cropworth.errors import CropworthError
 
 FEWEST_STEPS = 2
@@ -149,12 +149,9 @@ def padded(items: Sequence[SequenceItem], longest: int) -> Split:
 
 def set_aside(items: Sequence[Item], share: float, seed: int) -> tuple[list[Item], list[Item]]:
     """Part a share of each class, at least one item, from the rest: -> (the share, the rest), both in their order."""
-    rng = np.random.default_rng(seed)
     labels = np.array([item.label for item in items])
-    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)] if labels.dtype.kind == "i" else None
-    taken: set[int] = set()
-    for group in groups or [np.arange(len(items))]:
-        taken |= set(rng.permutation(group)[: max(1, round(share * len(group)))].tolist())
+    classes = labels if labels.dtype.kind == "i" else np.zeros(len(items), dtype=np.int64)  # numbers are of one kind
+    taken = {index for part in share_of_each(classes, share, np.random.default_rng(seed)) for index in part.tolist()}
     return [items[i] for i in sorted(taken)], [item for i, item in enumerate(items) if i not in taken]
 
 

@@ -16,6 +16,12 @@ from cropworth.errors import CropworthError
 SPLITS, CHOICE, EPOCH = 1, 2, 3
 
 
+def share_of_each(labels: NDArray[np.int64], share: float, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Draw a share of the items of each label, at least one: an array of indices for each, labels ascending."""
+    of_each = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    return [indices[: max(1, round(share * len(indices)))] for indices in of_each]
+
+
 @dataclass(frozen=True)
 class Split:
     """Some items of a task.

@@ -109,6 +109,6 @@ class ReadOut(nn.Module):
             forwards, backwards = states.chunk(2, dim=-1)
             end = (own.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, forwards.shape[-1])
             return torch.cat([forwards.gather(1, end).squeeze(1), backwards[:, 0]], dim=-1)
-        scores = own.to(states.dtype).log() if self.score is None else self.score(states).squeeze(-1)
+        scores = torch.zeros_like(states[..., 0]) if self.score is None else self.score(states).squeeze(-1)
         weights = scores.masked_fill(~own, -torch.inf).softmax(1)  # (B, T)
         return (weights.unsqueeze(-1) * states).sum(1)

@@ -108,16 +108,30 @@ class Record:
         return self.numbers if self.probabilities is None else self.probabilities.argmax(axis=1)
 
     @property
+    def wrong(self) -> NDArray[np.float64] | None:
+        """(n,) 1 for each prediction that is wrong and else 0, or by how much a number is; None as `predictions`."""
+        if self.numbers is not None:
+            distance: NDArray[np.float64] = np.abs(self.numbers.astype(np.float64) - self.labels)
+            return distance
+        return None if self.predictions is None else np.not_equal(self.predictions, self.labels).astype(np.float64)
+
+    @property
+    def brought(self) -> NDArray[np.float64] | None:
+        """(n,) what each decision brought, see `payoffs`; None where those or the predictions are."""
+        if self.payoffs is None or self.predictions is None:
+            return None
+        brought: NDArray[np.float32] = self.payoffs[np.arange(len(self.labels)), self.predictions]
+        return brought.astype(np.float64)
+
+    @property
     def accuracy(self) -> float | None:
         """Share of the test items read right; None for a regression, or where the trial diverged."""
-        if self.probabilities is None:
-            return None
-        return float(np.equal(self.probabilities.argmax(axis=1), self.labels).mean())
+        return None if self.wrong is None or self.numbers is not None else float((self.wrong == 0).mean())
 
     @property
     def mean_error(self) -> float | None:
         """Mean absolute error of a regression; None for classes, or where the trial diverged."""
-        return None if self.numbers is None else float(np.abs(self.numbers - self.labels).mean())
+        return None if self.wrong is None or self.numbers is None else float(self.wrong.mean())
 
 
 @dataclass(frozen=True)

@@ -110,31 +110,22 @@ def _pair(
         return Paired(baseline, candidate, (), none, none, none)
     savings = np.array([_lost(before, costs, economics) - _lost(after, costs, economics) for before, after in pairs])
     wrong = np.array([_wrong(after) - _wrong(before) for before, after in pairs])
-    regression = baseline[0].numbers is not None
+    regression = pairs[0][0].numbers is not None
     return Paired(baseline, candidate, seeds, savings, none if regression else -wrong, wrong if regression else none)
-
-
-def _wrong(record: Record) -> Differences:
-    """Whether each prediction is wrong, 1 or 0, or by how much the number is: (n,)."""
-    assert record.predictions is not None
-    wrong: Differences = (
-        np.not_equal(record.predictions, record.labels).astype(np.float64)
-        if record.numbers is None
-        else np.abs(record.numbers.astype(np.float64) - record.labels)
-    )
-    return wrong
 
 
 def _lost(record: Record, costs: Differences, economics: Economics) -> Differences:
     """Money lost by each prediction, below 0 where it earns: (n,)."""
     if record.numbers is not None:
         return economics.cost_per_error * _wrong(record)
-    assert record.predictions is not None
     lost: Differences = costs[record.labels, record.predictions]
-    if record.payoffs is not None:
-        brought = record.payoffs[np.arange(len(lost)), record.predictions].astype(np.float64)
-        lost = lost - economics.stake * brought
-    return lost
+    return lost if record.brought is None else lost - economics.stake * record.brought
+
+
+def _wrong(record: Record) -> Differences:
+    """See `Record.wrong`, of a trial that did not diverge."""
+    assert record.wrong is not None
+    return record.wrong
 
 
 def _candidate(study: Study, economics: Economics, name: str, pair: Paired) -> Candidate:
