@@ -15,7 +15,8 @@ from torch import Tensor
 
 from cropworth.crops.geometry import compose, corners, invert
 from cropworth.crops.sampling import sample
-from cropworth.crops.transforms import ThinPlateSpline, rotation
+from cropworth.crops.splines import ThinPlateSpline
+from cropworth.crops.transforms import rotation
 
 SOURCE, TRANSLATED, CLUTTERED = 28, 42, 60  # sides in pixels
 PIXEL = 2 / SOURCE  # in normalised coordinates of the source

@@ -37,8 +37,9 @@ from torch import Tensor, nn
 
 from cropworth.crops.localizers import zero_initialised
 from cropworth.crops.spatial import SpatialTransformer
+from cropworth.crops.splines import ThinPlateSpline
 from cropworth.crops.training import parameter_groups
-from cropworth.crops.transforms import Projective, ThinPlateSpline, Transform, UnboundedAffine
+from cropworth.crops.transforms import Projective, Transform, UnboundedAffine
 from cropworth.data.cluttered import SPLIT_SEED
 from cropworth.data.digits import load_digits
 from cropworth.errors import CropworthError, NotFiniteError

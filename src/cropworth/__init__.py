@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cropworth.crops.sampling import sample
     from cropworth.crops.sequence import SequenceTransformer, TemporalTransformer
     from cropworth.crops.spatial import AttentionPool, Cascade, Cropper, MultiCrop, SpatialTransformer, on_each
+    from cropworth.crops.splines import ThinPlateSpline, Warp
     from cropworth.crops.training import (
         auxiliary_crops,
         consistency,
@@ -40,10 +41,8 @@ if TYPE_CHECKING:
         Affine,
         Projective,
         Similarity,
-        ThinPlateSpline,
         Transform,
         UnboundedAffine,
-        Warp,
         Zoom,
     )
     from cropworth.errors import CropworthError
@@ -69,10 +68,10 @@ _HOME = {
     "Similarity": "crops.transforms",
     "SpatialTransformer": "crops.spatial",
     "TemporalTransformer": "crops.sequence",
-    "ThinPlateSpline": "crops.transforms",
+    "ThinPlateSpline": "crops.splines",
     "Transform": "crops.transforms",
     "UnboundedAffine": "crops.transforms",
-    "Warp": "crops.transforms",
+    "Warp": "crops.splines",
     "Zoom": "crops.transforms",
     "auxiliary_crops": "crops.training",
     "box_iou": "crops.geometry",

@@ -10,7 +10,7 @@ from torchvision.ops import box_convert
 from torchvision.ops import box_iou as torchvision_iou
 
 from cropworth.crops import geometry
-from cropworth.crops.transforms import ThinPlateSpline
+from cropworth.crops.splines import ThinPlateSpline
 from cropworth.errors import CropworthError
 
 shares = st.floats(0.05, 0.95)

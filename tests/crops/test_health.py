@@ -3,7 +3,8 @@ import torch
 
 from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.health import CropHealth, blank, centre_error, crop_health, localisation_iou
-from cropworth.crops.transforms import ThinPlateSpline, Zoom
+from cropworth.crops.splines import ThinPlateSpline
+from cropworth.crops.transforms import Zoom
 from cropworth.errors import CropworthError
 
 

@@ -4,7 +4,7 @@ from torch.autograd import gradcheck
 
 from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.penalties import out_of_frame, overlap, scale_prior, temporal_smoothness
-from cropworth.crops.transforms import ThinPlateSpline
+from cropworth.crops.splines import ThinPlateSpline
 from cropworth.errors import CropworthError
 
 

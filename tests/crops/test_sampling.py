@@ -11,7 +11,8 @@ from torchvision.transforms import v2
 
 from cropworth.crops.geometry import boxes_to_theta, map_points
 from cropworth.crops.sampling import PADDINGS, blur, sample
-from cropworth.crops.transforms import Projective, ThinPlateSpline, Zoom
+from cropworth.crops.splines import ThinPlateSpline
+from cropworth.crops.transforms import Projective, Zoom
 from cropworth.errors import CropworthError
 
 # Upright, turned and straddling the frame; away from pixel centres, where bilinear sampling has a kink.

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from cropworth.crops.geometry import compose, control_points, corners, map_points, theta_to_boxes
+from cropworth.crops.splines import ThinPlateSpline
 from cropworth.crops.transforms import (
     Affine,
     Bounded,
     Projective,
     Similarity,
-    ThinPlateSpline,
     Transform,
     UnboundedAffine,
     Zoom,

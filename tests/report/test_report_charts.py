@@ -78,3 +78,14 @@ def test_labels_of_points_close_together_lie_apart(count: int) -> None:
 
 def test_label_at_the_right_end_goes_left() -> None:
     assert charts.label_places([(0.1, 50.0), (2.0, 90.0)], ["left", "a rather long label"])[1] == "middle left"
+
+
+def test_the_curves_of_a_regression_are_not_called_accuracy() -> None:
+    record = make_record()
+    numbers = replace(record, probabilities=None, numbers=record.labels.astype("float32"))
+    titles = []
+    for one in (record, numbers):
+        figure = charts.training_curves(make_study([one]), appraisal_of("baseline"))
+        assert figure is not None
+        titles.append(figure.layout.yaxis.title.text)
+    assert titles == ["validation accuracy (%)", "validation variance explained (%)"]

@@ -71,12 +71,14 @@ def accuracy_against_cost(study: Study, appraisal: Appraisal) -> go.Figure | Non
 
 
 def training_curves(study: Study, appraisal: Appraisal) -> go.Figure | None:
-    """Validation accuracy after each epoch, a line a trial; None where no trial finished an epoch.
+    """Validation accuracy after each epoch, or what a regression explains, a line a trial; None where there is none.
 
     Where there are very many trials, only the first seeds are drawn.
     """
     size = appraisal.largest.train_size
-    figure = _figure("Validation accuracy over training", "epoch", "validation accuracy (%)")
+    regression = any(record.numbers is not None for record in study.records)
+    measure = "variance explained" if regression else "accuracy"
+    figure = _figure(f"Validation {measure} over training", "epoch", f"validation {measure} (%)")
     longest = max((len(record.curve) for record in study.records), default=0) or 1
     seeds = max(1, MOST_POINTS // (longest * len(study.kinds)))
     for name, look in looks(study).items():

@@ -14,7 +14,8 @@ from cropworth.crops.localizers import HeatmapLocalizer, Pyramid, RegressionLoca
 from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork
 from cropworth.crops.sequence import TemporalTransformer
 from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer
-from cropworth.crops.transforms import Affine, Similarity, Transform, UnboundedAffine, Warp, Zoom
+from cropworth.crops.splines import Warp
+from cropworth.crops.transforms import Affine, Similarity, Transform, UnboundedAffine, Zoom
 from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
 from cropworth.measure.flops import count_flops
