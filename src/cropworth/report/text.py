@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KINDS: dict[Kind, str] = {
     "baseline": "baseline",
     "crop": "learned crop",
+    "candidate": "candidate",
     "control": "control",
     "oracle": "oracle: the true box",
 }

@@ -29,7 +29,10 @@ import numpy as np
 from cropworth.errors import CropworthError
 from cropworth.study.record import Epoch, Examples, Latency, Record, Study
 
-ARRAYS = ("labels", "probabilities", "numbers", "payoffs", "theta")
+ARRAYS = (
+    "labels", "probabilities", "numbers", "payoffs", "theta",
+    "weights", "values", "validation_labels", "validation_probabilities",
+)  # fmt: skip
 
 
 def trial_name(config: dict[str, Any]) -> str:
@@ -162,7 +165,8 @@ class Ledger:
                 records=records,
                 missing=len(planned) - len(records),
                 latency=self.read_latency(),
-                warnings=tuple(header.get("warnings", ())),  # studies of 0.1.0 have none
+                warnings=tuple(header.get("warnings", ())),  # studies of 0.1.0 have none, nor looks
+                looks=tuple(header.get("looks", ())),
             )
         except (KeyError, TypeError) as error:
             raise CropworthError(
@@ -184,7 +188,13 @@ class Ledger:
         values = _read_json(path, do)
         try:
             times = {variant: tuple(rounds) for variant, rounds in values["seconds_per_item"].items()}
-            return Latency(int(values["batch_size"]), int(values["threads"]), times)
+            return Latency(
+                int(values["batch_size"]),
+                int(values["threads"]),
+                times,
+                dict(values.get("memory_bytes", {})),
+                dict(values.get("energy_j_per_item", {})),
+            )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CropworthError(f"{path}: {error!r}", "the inference times of a study", do) from None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["baseline", "crop", "control", "oracle"]
+Kind = Literal["baseline", "crop", "candidate", "control", "oracle"]
 Status = Literal["ok", "collapsed", "diverged"]
 
 
@@ -74,6 +74,12 @@ class Record:
         median_iou: of the crops with the true boxes of the test items; None where either is unknown.
         examples: pictures for the report; None where the trial diverged.
         environment: versions and machine, see `cropworth.measure.environment`.
+        weights: (n,), float32, how many items of the deployment each test item stands for; None where all are alike.
+        values: (n,), float32, what depends on each test item, in units that the prices of errors are of; None where
+            the same depends on each.
+        validation_labels: (m,), true classes of the validation items; None where unknown.
+        validation_probabilities: (m, C), float32, of the validation items; None where unknown, or as `probabilities`.
+        training_energy_j: joules that the training took; None where not measured.
     """
 
     trial: str
@@ -101,6 +107,11 @@ class Record:
     median_iou: float | None
     examples: Examples | None
     environment: dict[str, Any]
+    weights: NDArray[np.float32] | None = None
+    values: NDArray[np.float32] | None = None
+    validation_labels: NDArray[np.int64] | None = None
+    validation_probabilities: NDArray[np.float32] | None = None
+    training_energy_j: float | None = None
 
     @property
     def predictions(self) -> NDArray[np.int64] | NDArray[np.float32] | None:
@@ -142,11 +153,15 @@ class Latency:
         batch_size: items in one call.
         threads: threads torch was given.
         seconds_per_item: by variant, one number a round; the same round of two variants is a pair.
+        memory_bytes: by variant, most memory resident while a batch is predicted; without those not measured.
+        energy_j_per_item: by variant, joules of one item's inference; without those not measured.
     """
 
     batch_size: int
     threads: int
     seconds_per_item: dict[str, tuple[float, ...]]
+    memory_bytes: dict[str, int] = field(default_factory=dict)
+    energy_j_per_item: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,6 +179,8 @@ class Study:
         missing: trials of the plan that are not finished.
         latency: None where the phase has not run yet.
         warnings: what a reader must know of the data, such as how many items were left out.
+        looks: numbers of seeds after which the study was, or will be, looked at, ascending; empty where only once.
+        columns: name -> (n,), whatever else is known of the test items, for a `value_fn`.
     """
 
     name: str
@@ -176,6 +193,8 @@ class Study:
     missing: int
     latency: Latency | None
     warnings: tuple[str, ...] = ()
+    looks: tuple[int, ...] = ()
+    columns: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def of(self, variant: str, train_size: int) -> tuple[Record, ...]:
         """The records of one variant at one training-set size, by seed."""
