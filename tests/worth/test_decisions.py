@@ -134,8 +134,8 @@ def test_it_costs_what_scikit_learn_finds() -> None:
         return -float(COSTS[labels, decisions].sum())
 
     tuned = TunedThresholdClassifierCV(
-        FrozenEstimator(Given().fit(p, y)), scoring=make_scorer(saved), cv="prefit", refit=False, response_method="predict_proba",
-        thresholds=np.unique(p[:, 1]),
+        FrozenEstimator(Given().fit(p, y)), scoring=make_scorer(saved), cv="prefit", refit=False,
+        response_method="predict_proba", thresholds=np.unique(p[:, 1]),
     ).fit(p, y)  # fmt: skip
     assert cost_of(choose_rule(p, y, COSTS), p, y, COSTS, np.ones(2)) == pytest.approx(-tuned.best_score_)
 
