@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
-# Packages whose data the tests read: aeon, whose limit on numba would hold numpy below 2.4 and is not needed for reading,
-# and two of which only the files are read.
-DATA_PACKAGES := aeon gym-anytrading ob-analytics
+# Packages that the tests need without their own dependencies: aeon, whose limit on numba would hold numpy below 2.4 and
+# is not needed for reading its data, dcurves, of which only the net benefit is used, and two whose files are read.
+DATA_PACKAGES := aeon dcurves gym-anytrading ob-analytics
 
 .PHONY: demo test test-slow check format clean
 .DELETE_ON_ERROR:
