@@ -4,39 +4,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counters import Counted, FakeCounters
 from cropworth.measure.energy import Energy, joules_per_call, processor_counters
 
 
-@dataclass
-class Counted:
-    cpu_energy: dict[int, float] | None
-    dram_energy: dict[int, float] | None = None
-
-
-class Fake:
-    """Counters that move as they are told."""
-
-    def __init__(self, window: Counted | None = None) -> None:
-        self.window, self.joules, self.began = window, 0.0, {}
-
-    def begin_window(self, key: str) -> None:
-        assert key not in self.began
-        self.began[key] = self.joules
-
-    def end_window(self, key: str) -> Counted:
-        moved = self.joules - self.began.pop(key)
-        return self.window or Counted({0: moved})
-
-
 def measured(cpu: dict[int, float] | None, dram: dict[int, float] | None = None) -> float | None:
-    with Energy(Fake(Counted(cpu, dram))) as energy:
+    with Energy(FakeCounters(Counted(cpu, dram))) as energy:
         assert energy.joules is None
     return energy.joules
 
@@ -65,14 +44,14 @@ def test_without_counters_nothing_is_known() -> None:
 
 
 def test_an_error_in_the_block_ends_the_window() -> None:
-    counters = Fake()
+    counters = FakeCounters()
     with pytest.raises(KeyError), Energy(counters):
         raise KeyError
     assert not counters.began
 
 
 def test_a_block_inside_a_block() -> None:
-    counters = Fake()
+    counters = FakeCounters()
     with Energy(counters) as outer:
         counters.joules += 1
         with Energy(counters) as inner:
@@ -81,7 +60,7 @@ def test_a_block_inside_a_block() -> None:
 
 
 def test_joules_of_a_call_are_the_mean_of_all_but_the_first() -> None:
-    counters, calls = Fake(), []
+    counters, calls = FakeCounters(), []
 
     def call() -> None:
         time.sleep(0.01)
@@ -96,7 +75,7 @@ def test_joules_of_a_call_are_the_mean_of_all_but_the_first() -> None:
 
 
 def test_a_call_whose_counter_does_not_move_is_unknown() -> None:
-    assert joules_per_call(lambda: None, Fake(), least_s=0.01) is None
+    assert joules_per_call(lambda: None, FakeCounters(), least_s=0.01) is None
 
 
 @pytest.fixture
