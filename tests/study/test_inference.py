@@ -42,23 +42,28 @@ def plan(tiny: Path) -> Plan:
     return load_plan(tiny / "plan.yaml")
 
 
-def test_memory_is_of_the_variant_alone(plan: Plan, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A layer that fills 256 MB takes that more; a process that is killed makes the memory unknown."""
+def peaks(plan: Plan, tiny: Path, **factories: str) -> list[int | None]:
+    (tiny / "models_of_memory.py").write_text(MODELS)
+    variants = {name: {"control": "whole", "backbone": {"name": factory}} for name, factory in factories.items()}
+    plan = plan_with(plan, variants={"baseline": {"control": "whole"}, **variants})
+    sample, ledger = Sample(build_task(plan.data), 4), Ledger(tiny / "nothing")
+    return [peak_memory(plan, name, sample, ledger, tiny) for name in factories]
+
+
+def test_memory_is_of_the_whole_process_and_the_variant_alone(plan: Plan, tiny: Path) -> None:
     if peak_bytes() is None:
         pytest.skip("the system does not say")
-    (tiny / "models_of_memory.py").write_text(MODELS)
-    monkeypatch.setenv("TESTED_BY", str(os.getpid()))
-    others = {
-        name: {"control": "whole", "backbone": {"name": f"models_of_memory:{name}"}} for name in ("hungry", "killed")
-    }
-    plan = plan_with(plan, variants={"baseline": {"control": "whole"}, **others})
-    sample, ledger = Sample(build_task(plan.data), 4), Ledger(tiny / "nothing")
-    light, heavy, unknown = (peak_memory(plan, name, sample, ledger, tiny) for name in plan.variants)
-    assert light is not None
+    heavy, light = peaks(plan, tiny, heavy="models_of_memory:hungry", light="small")
     assert heavy is not None
+    assert light is not None
     assert light > 100 * MEGABYTE  # torch is in it
-    assert 200 * MEGABYTE < heavy - light < 400 * MEGABYTE
-    assert unknown is None
+    assert 200 * MEGABYTE < heavy - light < 400 * MEGABYTE  # a layer fills 256
+
+
+@pytest.mark.slow
+def test_memory_of_a_process_that_is_killed_is_unknown(plan: Plan, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TESTED_BY", str(os.getpid()))
+    assert peaks(plan, tiny, killed="models_of_memory:killed") == [None]
 
 
 def test_joules_and_bytes_are_told_by_variant(
