@@ -152,6 +152,25 @@ class TestDamage:
         with pytest.raises(CropworthError, match="a complete record"):
             Ledger(finished).read()
 
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("probabilities", "11 predictions for 12 test items"),
+            ("payoffs", "11 payoffs for 12 test items"),
+            ("weights", "11 weights for 12 test items"),
+            ("values", "11 values for 12 test items"),
+            ("validation_labels", "6 validation predictions, and not as many labels"),
+        ],
+    )
+    def test_arrays_that_are_not_of_the_same_items(self, finished: Path, name: str, message: str) -> None:
+        path = self.trial(finished) / "arrays.npz"
+        with np.load(path) as file:
+            arrays = {key: file[key] for key in file.files}
+        whole = arrays.get(name, np.ones(12, dtype=np.float32))
+        np.savez_compressed(path, **{**arrays, name: whole[:-1]})
+        with pytest.raises(CropworthError, match=message):
+            Ledger(finished).read()
+
     @pytest.mark.parametrize("name", ["record.json", "arrays.npz"])
     def test_a_missing_file(self, finished: Path, name: str) -> None:
         (self.trial(finished) / name).unlink()
