@@ -184,7 +184,7 @@ def test_what_to_measure_next_in_words() -> None:
     sources = [
         Source("seeds", Component(1e6, 4), 5, 10.0, 50),
         Source("test items", Component(1e4, 999), 1000, 5.0, 10_000),
-        Source("timing rounds", Component(1e5, 29), 30, 0.01, 1),
+        Source("timing rounds", Component(1e7, 29), 30, 0.01, 1),
     ]
     found = next_measurement(500.0, sources, {"cost_per_error": 12_000.0, "brightness": 1.0, "growth": 0.0}, "EUR")
     assert [option.what for option in found.options][:2] == ["cost_per_error", "seeds"]

@@ -27,6 +27,8 @@ REACH = 2.0  # times the largest measured size: no answer beyond
 FEWEST_SIZES, FEWEST_SEEDS = 3, 3
 SHARED_DF = 4  # degrees of freedom that the variance of all sizes together counts for at each
 POINTS = 100  # of the band
+ROUNDING = 1e-6  # share of the sum of squares that the exponents' grid misses where there is no noise
+NOWHERE = Interval(None, None, None)
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,10 @@ def learning_curve(
     law = PowerLaw(float(fit.a[0]) * measured[-1] ** float(fit.b[0]), float(fit.b[0]), float(fit.c[0]))
     own = _intervals(gains, *_ends(gains + noise))
     if shape == "power law":
-        answer, size = _where_it_pays(law, float((fits.a < 0).mean()), grid, low, high, needed, measured[-1])
+        answer, size, upward = _where_it_pays(law, float((fits.a < 0).mean()), grid, low, high, needed, measured[-1])
     else:
         everywhere = all(interval.low is not None and interval.low > needed for interval in own)
-        answer, size = "at every measured size" if everywhere else "cannot be told", NOWHERE
+        answer, size, upward = "at every measured size" if everywhere else "cannot be told", NOWHERE, law.a < 0
     return LearningCurve(
         fit=law,
         sizes=tuple(grid.tolist()),
@@ -119,11 +121,8 @@ def learning_curve(
         shape=shape,
         answer=answer,
         size=size,
-        words=_sentence(shape, answer, size, law.a < 0, grid),
+        words=_sentence(shape, answer, size, upward, grid),
     )
-
-
-NOWHERE = Interval(None, None, None)
 
 
 def _check(sizes: Sequence[int], differences: Sequence[Array], needed: float) -> None:
@@ -153,7 +152,8 @@ def _noise(differences: Sequence[Array], draws: int, rng: np.random.Generator) -
     """Draws (D, M) of the gains' errors around those measured, and the (M,) variances of the gains by seeds.
 
     A parametric bootstrap. Seeds: independent at each size, t distributed, as few seeds tell little of their spread;
-    each size's variance is moderated by that of all sizes (Smyth 2004, Statistical Applications in Genetics 3, 3).
+    each size's variance is moderated by that of all sizes (Smyth 2004, Statistical Applications in Genetics and
+    Molecular Biology 3, 3).
     Items: the same at every size, so one normal draw with the covariance of the item means over sizes, the residual's
     share taken out of its diagonal, for the seeds' variance holds it already. Resampling seeds and items instead
     counts that share twice, and with 3 seeds its 95 % interval covers 92 %.
@@ -179,17 +179,18 @@ def _residual_variance(differences: Array) -> float:
     total = ((differences - differences.mean()) ** 2).sum()
     by_seed = items * ((differences.mean(axis=1) - differences.mean()) ** 2).sum()
     by_item = seeds * ((differences.mean(axis=0) - differences.mean()) ** 2).sum()
-    return max(0.0, float(total - by_seed - by_item)) / ((seeds - 1) * (items - 1))
+    return max(0.0, float(total - by_seed - by_item)) / float((seeds - 1) * (items - 1))
 
 
 @dataclass(frozen=True)
 class _Fits:
-    """Power laws (D,) over sizes relative to the largest, and their weighted sums of squares."""
+    """Power laws (D,) over sizes relative to the largest, with weighted sums of squares around them and the means."""
 
     a: Array
     b: Array
     c: Array
     misfit: Array
+    spread: Array
 
     def at(self, relative: Array) -> Array:
         """Gains at relative sizes (G,): (D, G)."""
@@ -214,8 +215,8 @@ def _fit(gains: Array, relative: Array, variances: Array) -> _Fits:
     best = np.abs(projections).argmax(axis=1)
     reached = projections[np.arange(len(gains)), best]
     a = reached / lengths[best]
-    misfit = np.maximum(0.0, (centred**2).sum(axis=1) - reached**2)
-    return _Fits(a, EXPONENTS[best], means - a * centres[best], misfit)
+    spread = (centred**2).sum(axis=1)
+    return _Fits(a, EXPONENTS[best], means - a * centres[best], np.maximum(0.0, spread - reached**2), spread)
 
 
 def _shape(gains: Array, noise: Array, fit: _Fits, relative: Array, variances: Array) -> Shape:
@@ -233,12 +234,8 @@ def _shape(gains: Array, noise: Array, fit: _Fits, relative: Array, variances: A
         return "turns back"
     misfit = float(fit.misfit[0])
     by_chance = _fit(fit.at(relative) + noise, relative, variances).misfit
-    spread = float(((gains - gains.mean()) ** 2 / np.maximum(variances, error.min() ** 2)).sum())
-    missed = misfit > ROUNDING * spread and (by_chance >= misfit).mean() < 1 - LEVEL
+    missed = misfit > ROUNDING * fit.spread[0] and (by_chance >= misfit).mean() < 1 - LEVEL
     return "no power law" if missed else "power law"
-
-
-ROUNDING = 1e-6  # the exponents' grid leaves a misfit of this share where there is no noise
 
 
 def _ends(values: Array) -> tuple[Array, Array]:
@@ -253,25 +250,28 @@ def _intervals(estimates: Array, low: Array, high: Array) -> tuple[Interval, ...
 
 def _where_it_pays(
     law: PowerLaw, rising: float, grid: Array, low: Array, high: Array, needed: float, largest: float
-) -> tuple[Answer, Interval]:
-    """The answer by the band [low, high] (G,) over the sizes `grid`; `rising` is the share of draws that rise."""
-    pays, loses = low > needed, high < needed
+) -> tuple[Answer, Interval, bool]:
+    """The answer by the band [low, high] (G,) over the sizes `grid`, and whether the gain rises.
+
+    `rising` is the share of draws that rise.
+    """
+    pays, loses, upward = low > needed, high < needed, rising > 0.5
     if pays[grid <= largest].all() and not loses.any():
-        return "at every measured size", NOWHERE
+        return "at every measured size", NOWHERE, upward
     if loses.all():
-        return "never within reach", NOWHERE
-    if min(rising, 1 - rising) > (1 - LEVEL) / 2:
-        return "cannot be told", NOWHERE
-    upward = rising > 0.5
+        return "never within reach", NOWHERE, upward
+    if loses[grid <= largest].all():
+        upward = True  # or all but flat: if it ever pays, then with more data
+    elif min(rising, 1 - rising) > (1 - LEVEL) / 2:
+        return "cannot be told", NOWHERE, upward
     upper, lower = (high - needed, low - needed) if upward else (needed - low, needed - high)
     start, end = _first_above_zero(grid, upper), _first_above_zero(grid, lower)
-    low_end = None if start == grid[0] else start
+    start = None if start == grid[0] else start
     base = (needed - law.c) / law.a
     estimate = base ** (-1 / law.b) if base > 0 else np.inf
-    within = bool(grid[0] <= estimate <= grid[-1])
-    if not within or (low_end is None and end is None):
-        return "cannot be told", Interval(None, low_end, end)
-    return "from" if upward else "up to", Interval(float(estimate), low_end, end)
+    if not grid[0] <= estimate <= grid[-1] or (law.a < 0) != upward or (start is None and end is None):
+        return "cannot be told", Interval(None, start, end), upward
+    return "from" if upward else "up to", Interval(float(estimate), start, end), upward
 
 
 def _first_above_zero(grid: Array, line: Array) -> float | None:
@@ -286,23 +286,27 @@ def _first_above_zero(grid: Array, line: Array) -> float | None:
     return float(grid[k - 1] * (grid[k] / grid[k - 1]) ** part)
 
 
-def _sentence(shape: Shape, answer: Answer, size: Interval, rising: bool, grid: Array) -> str:
+REMARKS: dict[Shape, str] = {
+    "power law": "",
+    "turns back": "the gain rises and falls with the training-set size by more than chance",
+    "no power law": "the gains follow no power law of the training-set size",
+}
+
+
+def _sentence(shape: Shape, answer: Answer, size: Interval, upward: bool, grid: Array) -> str:
     smallest, reach = number(float(grid[0])), number(float(grid[-1]))
-    unclear = {
-        "power law": "From how much training data on the crop pays cannot be told",
-        "turns back": "The gain rises and falls with the training-set size by more than chance: no size can be named",
-        "no power law": "The gains follow no power law of the training-set size: no size can be named",
-    }[shape]
+    low, high = (None if end is None else number(end) for end in (size.low, size.high))
     if answer == "at every measured size":
-        return "The crop pays at every measured training-set size."
+        known = ["The crop pays at every measured training-set size", *filter(None, [REMARKS[shape]])]
+        return f"{'; '.join(known)}."
     if answer == "never within reach":
         return f"The crop pays at no training-set size up to {reach}, twice the largest measured."
-    low, high = (None if end is None else number(end) for end in (size.low, size.high))
     if answer == "cannot be told":
-        below, above = ("does not pay", "pays") if rising else ("pays", "does not pay")
-        known = [f"it {below} below {low}"] if low else []
+        below, above = ("does not pay", "pays") if upward else ("pays", "does not pay")
+        known = ["How much training data makes the crop pay cannot be told", *filter(None, [REMARKS[shape]])]
+        known += [f"it {below} below {low}"] if low else []
         known += [f"it {above} from {high} on"] if high else []
-        return f"{unclear}{'; ' if known else ''}{', and '.join(known)}."
+        return f"{'; '.join(known)}."
     ends = f"{low or f'{smallest} or fewer'} to {high or f'more than {reach}'}"
     where = "from about {} training items on" if answer == "from" else "up to about {} training items"
     return f"The crop pays {where.format(number(size.estimate))} (95 % interval {ends})."
