@@ -111,8 +111,7 @@ def learning_curve(
     if shape == "power law":
         answer, size, upward = _where_it_pays(law, float((fits.a < 0).mean()), grid, low, high, needed, measured[-1])
     else:
-        everywhere = all(interval.low is not None and interval.low > needed for interval in own)
-        answer, size, upward = "at every measured size" if everywhere else "cannot be told", NOWHERE, law.a < 0
+        answer, size, upward = _without_a_curve(gains + noise, needed, measured[-1])
     return LearningCurve(
         fit=law,
         sizes=tuple(grid.tolist()),
@@ -272,6 +271,14 @@ def _where_it_pays(
     if not grid[0] <= estimate <= grid[-1] or (law.a < 0) != upward or (start is None and end is None):
         return "cannot be told", Interval(None, start, end), upward
     return "from" if upward else "up to", Interval(float(estimate), start, end), upward
+
+
+def _without_a_curve(draws: Array, needed: float, largest: float) -> tuple[Answer, Interval, bool]:
+    """What the measured sizes say by themselves, from draws (D, M) of their gains."""
+    low, high = _ends(draws)
+    if (low > needed).all():
+        return "at every measured size", NOWHERE, True
+    return "cannot be told", Interval(None, largest, None) if (high < needed).all() else NOWHERE, True
 
 
 def _first_above_zero(grid: Array, line: Array) -> float | None:
