@@ -8,6 +8,7 @@ from heormodel.cea import ceac as their_ceac
 from heormodel.cea import ceaf as their_ceaf
 from heormodel.voi import evpi as their_evpi
 from heormodel.voi import evppi as their_evppi
+from heormodel.voi import evsi_regression
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
@@ -119,6 +120,27 @@ def test_evsi_is_what_more_seeds_bring_in_a_simulation() -> None:
     assert expected == pytest.approx(gain, abs=0.01)
     # A formula for known spreads would be wrong by more than that.
     assert abs(evsi(estimate, [Component(piece.variance, inf)], [piece.variance * 0.4]) - gain) > 0.02
+
+
+@pytest.mark.parametrize("estimate", [0.0, -1.0, 3.0])
+def test_evsi_of_seeds_items_and_rounds_together(estimate: float) -> None:
+    """Against draws of the estimate that we shall have."""
+    now, then = [Component(1.0, 3), Component(1.0, 1999), Component(0.5, 29)], [0.4, 0.5, 0.25]
+    rng, draws = np.random.default_rng(5), 1_000_000
+    later = estimate + sum(
+        np.sqrt(c.variance - v) * rng.standard_t(c.df, draws) for c, v in zip(now, then, strict=True)
+    )
+    assert evsi(estimate, now, then) == pytest.approx(evpi(later - later.mean() + estimate), abs=0.005)
+
+
+def test_evsi_against_heormodel() -> None:
+    """Theirs regresses the NPV on simulated results of the further sample; the variance is known to both."""
+    rng, draws = np.random.default_rng(6), 50_000
+    truth = rng.normal(0.5, 1, draws)
+    results = truth + rng.normal(0, np.sqrt(2 / 3), draws)  # then the variance is 1 / (1 + 3 / 2) = 0.4
+    index = pd.RangeIndex(draws, name="iteration")
+    theirs = evsi_regression(outcomes(truth[:, None], np.zeros((draws, 1))), pd.DataFrame({"x": results}, index), 1.0)
+    assert evsi(0.5, [Component(1.0, inf)], [0.4]) == pytest.approx(theirs, abs=0.01)
 
 
 @given(st.floats(-50, 50), st.floats(0.1, 100), st.integers(2, 50), st.floats(0, 1), st.floats(0.1, 10))
