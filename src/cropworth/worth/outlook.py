@@ -42,7 +42,7 @@ def outlook(case: Case, rates: ErrorRates, sources: Sequence[Source]) -> Outlook
         tornado=tornado(case, rates),
         grid=grid(case, rates),
         perfect_information=evpi(simulated - margin),
-        next=next_measurement(case.npv(), sources, known, case.economics.currency, margin).options,
+        next=next_measurement(case.npv(), sources, known, case.economics.currency, margin),
     )
 
 
