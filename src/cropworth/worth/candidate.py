@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cropworth.study.record import Study
 from cropworth.worth.costs import Inference, inference, machine_seconds, training
+from cropworth.worth.curves import decisions, learning
 from cropworth.worth.economics import Economics
 from cropworth.worth.information import Source
 from cropworth.worth.interval import interval_around, two_way_interval
@@ -83,7 +84,15 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
         seeds=len(pair.both),
         seeds_needed=needed,
         more_test_items=items,
-        outlook=outlook(case, pair.rates, _sources(study, case, pair)) if with_outlook and known else None,
+        outlook=outlook(
+            case,
+            pair.rates,
+            _sources(study, case, pair),
+            decisions(study, economics, case, pair),
+            learning(study, case, losses, pair.name),
+        )
+        if with_outlook and known
+        else None,
     )
 
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cropworth.errors import CropworthError
 from cropworth.worth.interval import ALPHA
-from cropworth.worth.results import Interval
+from cropworth.worth.results import Answer, Interval, LearningCurve, PowerLaw, Shape
 from cropworth.worth.words import number
 
 Array = NDArray[np.float64]
-Shape = Literal["power law", "turns back", "no power law"]
-Answer = Literal["from", "up to", "at every measured size", "never within reach", "cannot be told"]
 
 EXPONENTS = np.geomspace(0.05, 2, 150)  # b of a n^-b + c
 REACH = 2.0  # times the largest measured size: no answer beyond
@@ -29,47 +26,6 @@ SHARED_DF = 4  # degrees of freedom that the variance of all sizes together coun
 POINTS = 100  # of the band
 ROUNDING = 1e-6  # share of the sum of squares that the exponents' grid misses where there is no noise
 NOWHERE = Interval(None, None, None)
-
-
-@dataclass(frozen=True)
-class PowerLaw:
-    """a n^-b + c: a gain that nears `c` as the training set grows, from above (a > 0) or below (a < 0)."""
-
-    a: float
-    b: float
-    c: float
-
-    def at(self, sizes: Array) -> Array:
-        """The gain at `sizes`, of any shape."""
-        gains: Array = self.a * sizes**-self.b + self.c
-        return gains
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """A crop's gain over training-set sizes, and where it pays.
-
-    Attributes:
-        fit: the fitted power law.
-        sizes: of the band, from the smallest measured size to twice the largest.
-        band: the fitted gain at each with its 95 % interval (for each size by itself).
-        measured: the measured gain at each training-set size, ascending, with its 95 % interval.
-        shape: whether a power law describes the gains: 'turns back' where they rise and fall by more than chance,
-            'no power law' where they miss the fit by more than chance. Then no size is named.
-        answer: where the crop pays.
-        size: the training-set size from which, or up to which, it does. Low or high is None where that end lies
-            outside what was measured (and twice the largest size), all are None where there is no such size.
-        words: the answer in a sentence.
-    """
-
-    fit: PowerLaw
-    sizes: tuple[float, ...]
-    band: tuple[Interval, ...]
-    measured: tuple[Interval, ...]
-    shape: Shape
-    answer: Answer
-    size: Interval
-    words: str
 
 
 def learning_curve(
