@@ -63,14 +63,13 @@ def test_the_seeds_needed_are_the_fewest_that_settle_it() -> None:
     assert seeds_needed(1.5, needed - 1, one_short, others, margin=0.0) == needed
 
 
-def test_the_fewest_are_found_where_more_seeds_widen_the_interval_again() -> None:
-    # Three rounds of timing that outweigh the rest: with many seeds Satterthwaite's degrees of freedom fall to 2.
+def test_more_seeds_never_widen_the_interval_and_the_fewest_are_found() -> None:
+    # Three rounds of timing that outweigh the rest.
     by_seed, others, seeds = Component(10.0, 2), [Component(1.0, 2)], 3
-    reaches = {s: half_width([Component(10.0 * 3 / s, s - 1), *others]) for s in range(4, 1001)}
-    estimate = (min(reaches.values()) + reaches[1000]) / 2
-    assert seeds_needed(estimate, seeds, by_seed, others, margin=0.0) == min(
-        s for s in reaches if reaches[s] < estimate
-    )
+    reaches = [half_width([Component(10.0 * 3 / s, s - 1), *others]) for s in range(4, 1001)]
+    assert reaches == sorted(reaches, reverse=True)
+    estimate = (reaches[20] + reaches[21]) / 2
+    assert seeds_needed(estimate, seeds, by_seed, others, margin=0.0) == 4 + 21
 
 
 def test_where_items_are_too_few_no_seeds_would_do() -> None:

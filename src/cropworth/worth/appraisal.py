@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cropworth.errors import CropworthError
 from cropworth.study.record import Record, Study
 from cropworth.worth.economics import Economics
-from cropworth.worth.interval import Component, interval_around, median_component, two_way_components, two_way_interval
+from cropworth.worth.interval import Component, interval_around, median_component, two_way, two_way_interval
 from cropworth.worth.money import (
     annuity_factor,
     break_even_volume,
@@ -252,9 +252,8 @@ def _untimed(study: Study) -> tuple[str, ...]:
 
 def _scaled(savings: Differences, timing: Component, factor: float) -> tuple[Component, ...] | None:
     """Components of the NPV's variance: seeds first, then items, then timing. None with one seed or one item."""
-    if min(savings.shape) < 2:
-        return None
-    return tuple(component.scaled(factor) for component in (*two_way_components(savings), timing))
+    found = two_way(savings[..., None]).components([[1.0]])
+    return None if found is None else tuple(component.scaled(factor) for component in (*found, timing))
 
 
 def _what_would_settle_it(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cropworth.worth.economics import Economics
+from cropworth.worth.interval import FEWEST_SEEDS
 from cropworth.worth.results import Candidate, Verdict
 from cropworth.worth.words import money
 
@@ -23,8 +24,9 @@ def reason(verdict: Verdict | None, seeds: int, seeds_needed: int | None, more_t
         return "It needs the true box, which nobody has: it shows the most that a crop could give."
     if verdict in REASONS:
         return REASONS[verdict]
-    if seeds == 1:
-        return "One seed gives no interval: run at least two."
+    if seeds < FEWEST_SEEDS:
+        few = "One seed gives" if seeds == 1 else "Two seeds give"
+        return f"{few} no interval: run at least {FEWEST_SEEDS}."
     if seeds_needed is not None:
         return (
             f"The interval of its net present value contains the margin; about {seeds_needed} seeds should settle it."

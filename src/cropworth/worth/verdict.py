@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
-from cropworth.worth.interval import Component, half_width
+from cropworth.worth.interval import FEWEST_SEEDS, LEVEL, Component, half_width
 from cropworth.worth.results import Interval, Verdict
 
 MOST_SEEDS = 1000
@@ -28,7 +29,12 @@ def judge(npv: Interval, margin: float) -> Verdict:
 
 
 def seeds_needed(
-    estimate: float, seeds: int, by_seed: Component, others: Sequence[Component], margin: float
+    estimate: float,
+    seeds: int,
+    by_seed: Component,
+    others: Sequence[Component],
+    margin: float,
+    level: float = LEVEL,
 ) -> int | None:
     """The smallest number of seeds at which the verdict would be clear if the estimate held; None where none does.
 
@@ -38,12 +44,14 @@ def seeds_needed(
         by_seed: variance of the estimate by seeds, now.
         others: components that more seeds do not change.
         margin: as for `judge`.
+        level: of the interval.
     """
 
     def clear(count: int) -> bool:
         projected = Component(by_seed.variance * seeds / count, count - 1)
-        reach = half_width([projected, *others])
+        reach = half_width([projected, *others], level)
         return judge(Interval(estimate, estimate - reach, estimate + reach), margin) != "not enough evidence"
 
-    # One by one: where the other components have few degrees of freedom, more seeds can widen the interval again.
-    return next((count for count in range(seeds + 1, MOST_SEEDS + 1) if clear(count)), None)
+    counts = range(max(seeds + 1, FEWEST_SEEDS), MOST_SEEDS + 1)  # more seeds never widen the interval
+    found = bisect_left(counts, True, key=clear)
+    return counts[found] if found < len(counts) else None
