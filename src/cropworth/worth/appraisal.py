@@ -271,8 +271,8 @@ def _what_would_settle_it(
 
 
 def _best(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The deployable learned crop with the largest NPV."""
-    known = [(c.npv.estimate, c) for c in candidates if c.kind == "crop" and c.npv.estimate is not None]
+    """The learned crop, or candidate brought in, with the largest NPV."""
+    known = [(c.npv.estimate, c) for c in candidates if c.kind in ("crop", "candidate") and c.npv.estimate is not None]
     return max(known, key=lambda item: item[0])[1] if known else None
 
 
