@@ -173,7 +173,7 @@ def _other_decisions(words: dict[str, Words], classes: Sequence[str], table: NDA
     other = int((np.array(predicted.names)[predicted.codes] != likeliest).sum())
     if not other:
         return ()
-    said = f"y_pred is not used, since there are probabilities; it is not the likeliest class in {other:,} rows."
+    said = f"y_pred is not used, since there are probabilities; it is not the likeliest class in {other:,} of {len(table):,} rows."
     return (f"{said} Leave the p_ columns out to appraise y_pred.",)
 
 
