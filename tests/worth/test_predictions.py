@@ -16,7 +16,7 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
@@ -142,6 +142,7 @@ def test_the_appraisal_is_of_the_documented_form(tmp_path: Path) -> None:
     assert "crop" not in appraisal.headline
 
 
+@settings(max_examples=25)
 @given(data=st.data())
 def test_the_order_of_rows_changes_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("shuffled")

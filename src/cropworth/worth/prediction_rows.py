@@ -173,8 +173,10 @@ def _other_decisions(words: dict[str, Words], classes: Sequence[str], table: NDA
     other = int((np.array(predicted.names)[predicted.codes] != likeliest).sum())
     if not other:
         return ()
-    said = f"y_pred is not used, since there are probabilities; it is not the likeliest class in {other:,} of {len(table):,} rows."
-    return (f"{said} Leave the p_ columns out to appraise y_pred.",)
+    said = (
+        f"it is not the likeliest class in {other:,} of {len(table):,} rows. Leave the p_ columns out to appraise it."
+    )
+    return (f"y_pred is not used, since there are probabilities; {said}",)
 
 
 def _validation(file: ColumnFile, split: Words) -> NDArray[np.bool_]:
