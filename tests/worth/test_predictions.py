@@ -326,9 +326,24 @@ class TestGaps:
 
     def test_seeds_that_only_one_has(self, tmp_path: Path) -> None:
         rows = [row for row in small(seeds=5) if row[:2] not in {("old", 3), ("new", 0), ("new", 1)}]
-        study = read_predictions(write(tmp_path / "p.csv", rows), baseline="old")
-        assert study.warnings[0] == "Seeds of old and new that are not compared (old only: 0, 1; new only: 3)."
-        assert appraise(study, read_economics({})).largest.candidates[0].seeds == 2
+        found = appraise(read_predictions(write(tmp_path / "p.csv", rows), baseline="old"), read_economics({}))
+        assert "Seeds of old without a pair of new, left out: 0, 1." in found.gaps
+        assert "Seeds of new without a pair of old, left out: 3." in found.gaps
+        assert found.largest.candidates[0].seeds == 2
+
+    def test_no_seed_in_common(self, tmp_path: Path) -> None:
+        rows = [row for row in small(seeds=4) if (row[0] == "old") == (row[1] in (0, 1))]
+        found = appraise(read_predictions(write(tmp_path / "p.csv", rows), baseline="old"), read_economics({}))
+        assert found.headline == "No verdict: there is no candidate whose predictions could be compared with old."
+
+    def test_costs_that_are_not_known_are_called_so(self, tmp_path: Path) -> None:
+        study = read_predictions(write(tmp_path / "p.csv", small()), baseline="old")
+        prices = {"compute_price_per_hour": 3, "watts": 50, "energy_price_per_kwh": 1, "cost_per_error": 1}
+        found = appraise(study, read_economics(prices))
+        assert found.study_cost is None
+        costs = {cost.name: (cost.present_value, cost.source) for cost in found.largest.candidates[0].costs}
+        for name in ("training", "inference", "energy"):
+            assert costs[name] == (None, "unavailable"), name
 
     def test_columns_of_costs_that_are_not_known(self, tmp_path: Path) -> None:
         costs = tmp_path / "c.csv"
@@ -350,6 +365,7 @@ BAD_PREDICTIONS = {
     "two truths": ("@b,0,1,a,a\nbaseline,0,1,b,b\n", r"line 3: y_true 'b' of the item '1'; expected 'a', as in line 2"),
     "two weights": ("@weight\nb,0,1,a,a,1\nbaseline,0,1,a,b,2\n", r"line 3: weight 2 of the item '1'; expected 1, as"),
     "a weight below 0": ("@weight\nb,0,1,a,a,1\nbaseline,0,1,a,b,-2\n", r"line 3: the weight -2; expected 0 or more"),
+    "no weight at all": ("@weight\nb,0,1,a,a,0\nbaseline,0,1,a,b,0\n", r"with no weight above 0"),
     "a weight in words": ("@weight\nb,0,1,a,a,1\nbaseline,0,1,a,b,two\n", r"line 3: weight 'two'; expected a number"),
     "an endless value": ("@value\nb,0,1,a,a,1\nbaseline,0,1,a,b,inf\n", r"line 3: value 'inf'; expected a number"),
     "no baseline": ("@b,0,1,a,a\nc,0,1,a,a\n", r"the baseline 'baseline'; expected a variant of .*: b, c\. Say which"),

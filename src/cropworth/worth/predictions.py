@@ -66,8 +66,8 @@ def read_predictions(
         name: of the study; by default that of the file.
 
     Returns:
-        The study. Its warnings name what is unavailable or left out: items that not every trial has, seeds that only
-        one of two variants has, costs that are not known.
+        The study. Its warnings name what is unavailable or left out: items that not every trial has, costs that are
+        not known. Seeds that only one of two variants has are for `Appraisal.gaps` to name.
 
     Raises:
         CropworthError: a file cannot be read, is empty or lacks a column; a cell is empty or not what it should be;
@@ -88,6 +88,8 @@ def read_predictions(
             "predictions of the same test items",
             "Predict the same items with every model, or remove models that predicted others.",
         )
+    if "weight" in rows.numbers and not rows.numbers["weight"][test.rows[0]].any():
+        raise CropworthError(f"{path} with no weight above 0", "items that stand for something", "Mend the weights.")
     known, ignored = ({}, ()) if costs is None else read_costs(Path(costs), found)
     columns, unlike = _columns(rows, test)
     return Study(
@@ -103,7 +105,6 @@ def read_predictions(
         warnings=(
             *rows.warnings,
             *_left_out(rows, trials, of, test),
-            *_unpaired(found, baseline),
             *_unknown_costs(found, known, baseline, given=costs is not None),
             *ignored,
             *unlike,
@@ -318,23 +319,6 @@ def _left_out(rows: Rows, trials: Sequence[Trial], of: NDArray[np.int64], test: 
     if rows.validation.any() and not rows.classes:
         said.append("Rows of validation are not read: there is no threshold to choose for numbers.")
     return tuple(said)
-
-
-def _unpaired(trials: Sequence[Trial], baseline: str) -> tuple[str, ...]:
-    """Say which seeds have no counterpart."""
-    of_baseline = {(trial.seed, trial.train_size) for trial in trials if trial.variant == baseline}
-    said = []
-    for name in sorted({trial.variant for trial in trials} - {baseline}):
-        own = {(trial.seed, trial.train_size) for trial in trials if trial.variant == name}
-        alone = [f"{baseline} only: {_seeds(of_baseline - own)}"] if of_baseline - own else []
-        alone += [f"{name} only: {_seeds(own - of_baseline)}"] if own - of_baseline else []
-        if alone:
-            said.append(f"Seeds of {baseline} and {name} that are not compared ({'; '.join(alone)}).")
-    return tuple(said)
-
-
-def _seeds(alone: set[tuple[int, int]]) -> str:
-    return ", ".join(f"{seed} (train_size {size})" if size else str(seed) for seed, size in sorted(alone))
 
 
 def _unknown_costs(trials: Sequence[Trial], costs: Mapping[Trial, Cost], baseline: str, given: bool) -> tuple[str, ...]:
