@@ -102,9 +102,9 @@ def test_a_small_case_by_hand(tmp_path: Path) -> None:
     assert found.npv.estimate == pytest.approx(-103.6 + 1000 * 2.000002)
 
 
-def studied(seeds: int = 3, items: int = 50) -> Study:
+def studied(seeds: int = 3, items: int = 50, draw: int = 7) -> Study:
     """A study as if it had been run on one processor, with probabilities of every shade."""
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(draw)
     records = []
     for variant, wall_s in (("baseline", 20.0), ("new", 30.0)):
         for seed in range(seeds):
@@ -124,9 +124,13 @@ def written(study: Study, folder: Path) -> tuple[Path, Path]:
     return write(folder / "preds.csv", rows, head), write(folder / "costs.csv", costs, names)
 
 
-def test_a_study_written_and_read_again_is_worth_the_same(tmp_path: Path) -> None:
-    study = studied()
-    again = read_predictions(*written(study, tmp_path))
+@settings(max_examples=15)
+@given(seeds=st.integers(1, 3), items=st.integers(3, 60), draw=st.integers(0, 1000))
+def test_a_study_written_and_read_again_is_worth_the_same(
+    tmp_path_factory: pytest.TempPathFactory, seeds: int, items: int, draw: int
+) -> None:
+    study = studied(seeds, items, draw)
+    again = read_predictions(*written(study, tmp_path_factory.mktemp("again")))
     for before, after in zip(study.records, again.records, strict=True):
         assert (before.variant, before.seed) == (after.variant, after.seed)
         assert np.array_equal(before.probabilities, after.probabilities)  # type: ignore[arg-type]
@@ -285,6 +289,49 @@ class TestWhatTheColumnsMean:
         assert study.latency.memory_bytes == {"baseline": 2000, "b": 2000}
         assert [r.training_wall_s for r in study.of("b", 0)] == [0, 10, 20]
         assert {(r.threads, r.cores, r.flops_per_item) for r in study.records} == {(1, 1, 7_000_000)}
+
+
+def test_numbers_are_priced_by_their_distance(tmp_path: Path) -> None:
+    rows = [(v, s, i, i, i + off) for v, off in (("old", 2.5), ("new", -1)) for s in range(3) for i in range(4)]
+    study = read_predictions(write(tmp_path / "p.csv", rows), baseline="old")
+    (found,) = appraise(study, read_economics({"cost_per_error": 4})).largest.candidates
+    assert found.error_difference.estimate == pytest.approx(-1.5)
+    assert found.value_per_prediction.estimate == pytest.approx(6)
+
+
+def test_thresholds_are_chosen_on_the_rows_of_validation(tmp_path: Path) -> None:
+    # A no that is said for a yes costs 9 times the other error: a yes pays from 0.1 on, which only `new` tells apart.
+    sure = {"old": (0.05, 0.05), "new": (0.05, 0.3)}
+    rows = [
+        (v, s, i, split, ("no", "yes")[i % 2], 1 - sure[v][i % 2], sure[v][i % 2])
+        for v in sure
+        for s in range(3)
+        for split in ("test", "validation")
+        for i in range(40)
+    ]
+    head = ("variant", "seed", "item", "split", "y_true", "p_no", "p_yes")
+    study = read_predictions(write(tmp_path / "p.csv", rows, head), baseline="old")
+    prices = {"cost_matrix": {"yes": {"no": 9}, "no": {"yes": 1}}}
+    likeliest, least = (
+        appraise(study, read_economics({**prices, "decision": decision})).largest.candidates[0].value_per_prediction
+        for decision in ("likeliest", "least-cost")
+    )
+    assert likeliest.estimate == 0
+    # `old` says yes to all (0.5 a prediction); `new` errs nowhere.
+    assert least.estimate == pytest.approx(0.5)
+
+
+def earned(y_true: str, prediction: str, row: dict[str, Any]) -> float:
+    return float(row["price"] * (y_true == prediction) + row["value"])
+
+
+def test_a_function_of_ones_own_sees_the_other_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "own_values", sys.modules[__name__])
+    rows = [(*row, 10 if row[2] == "i1" else 1, 5) for row in small()]
+    study = read_predictions(write(tmp_path / "p.csv", rows, (*HEAD, "price", "value")), baseline="old")
+    (found,) = appraise(study, read_economics({"value_fn": "own_values:earned"})).largest.candidates
+    # The second item of four, the only one that `new` alone reads right, is priced at 10.
+    assert found.value_per_prediction.estimate == pytest.approx(10 / 4)
 
 
 class TestGaps:
