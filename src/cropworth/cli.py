@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +31,29 @@ app = typer.Typer(
 out = Console()
 
 PlanFile = Annotated[Path, typer.Argument(help="The plan, a YAML file.")]
-StudyFolder = Annotated[Path, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`.")]
+StudyFolder = Annotated[
+    Path | None, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`; else --predictions.")
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option(
+        "--predictions", help="What your own models predicted, a CSV or parquet file; see docs/predictions.md."
+    ),
+]
+Costs = Annotated[Path | None, typer.Option("--costs", help="With --predictions: what training and inference took.")]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", help="With --predictions: the variant to compare with. [default: baseline]")
+]
+Numbers = Annotated[
+    bool | None,
+    typer.Option(
+        "--numbers/--classes",
+        help="With --predictions: whether numbers or classes are predicted. [default: numbers that are not all whole]",
+    ),
+]
+Prices = Annotated[
+    Path | None, typer.Option("--economics", help="A YAML file of prices, or a plan with them; instead of the plan's.")
+]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Trials at a time; by default one a processor.")]
 Settings = Annotated[
     list[str] | None,
@@ -85,16 +108,22 @@ def study(
 
 @app.command()
 def appraise(
-    folder: StudyFolder,
+    folder: StudyFolder = None,
+    predictions: Predictions = None,
+    costs: Costs = None,
+    baseline: Baseline = None,
+    numbers: Numbers = None,
+    prices: Prices = None,
     settings: Settings = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON; its schema is docs/appraisal.schema.json.")
     ] = False,
 ) -> None:
-    """Say what a finished study is worth, under its plan's prices or yours. Nothing is trained again."""
+    """Say what a finished study, or your own models, are worth under its plan's prices or yours. Nothing is trained."""
     from cropworth.worth.as_json import to_json
 
-    _, appraisal = _appraise(_read(folder), settings or [])
+    found = _priced(_found(folder, predictions, costs, baseline, numbers)[0], prices)
+    _, appraisal = _appraise(found, settings or [])
     if as_json:
         sys.stdout.write(json.dumps(to_json(appraisal), indent=2, allow_nan=False) + "\n")
     else:
@@ -103,22 +132,29 @@ def appraise(
 
 @app.command()
 def report(
-    folder: StudyFolder,
+    folder: StudyFolder = None,
+    predictions: Predictions = None,
+    costs: Costs = None,
+    baseline: Baseline = None,
+    numbers: Numbers = None,
+    prices: Prices = None,
     settings: Settings = None,
     to: Annotated[
-        Path | None, typer.Option("--to", help="The page's path; by default report.html in the study.")
+        Path | None,
+        typer.Option("--to", help="The page's path; by default report.html in the study, or beside the predictions."),
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the summary as Markdown instead.")] = False,
 ) -> None:
     """Write the report: one HTML page that needs nothing else."""
-    found = _read(folder)
+    unpriced, beside = _found(folder, predictions, costs, baseline, numbers)
+    found = _priced(unpriced, prices)
     economics, appraisal = _appraise(found, settings or [])
     if markdown:
         from cropworth.report.markdown import to_markdown
 
         sys.stdout.write(to_markdown(found, appraisal, economics))
     else:
-        _write_report(found, appraisal, economics, to or folder / "report.html")
+        _write_report(found, appraisal, economics, to or beside)
 
 
 def main() -> None:
@@ -182,10 +218,49 @@ def _prepare(path: Path) -> Prepared:
     return prepared
 
 
-def _read(folder: Path) -> Study:
+def _found(
+    folder: Path | None, predictions: Path | None, costs: Path | None, baseline: str | None, numbers: bool | None
+) -> tuple[Study, Path]:
+    """The study of a folder, or of files of predictions, whose warnings are told at once; and where its report goes."""
     from cropworth.study.ledger import Ledger
+    from cropworth.worth.predictions import read_predictions
 
-    return Ledger(folder).read()
+    if (folder is None) == (predictions is None):
+        raise CropworthError(
+            "neither a study's folder nor --predictions" if folder is None else f"both {folder} and --predictions",
+            "one of them",
+            "Name what to appraise.",
+        )
+    if predictions is not None:
+        study = read_predictions(predictions, costs, baseline or "baseline", numbers=numbers)
+        for warning in study.warnings:
+            typer.echo(warning, err=True)
+        return study, predictions.with_name(f"{study.name}.html")
+    assert folder is not None
+    given = {"--costs": costs, "--baseline": baseline, "--numbers or --classes": numbers}
+    for option, value in given.items():
+        if value is not None:
+            raise CropworthError(
+                f"{option} with the study {folder}",
+                "--predictions beside it",
+                "A study has that already: leave it out.",
+            )
+    return Ledger(folder).read(), folder / "report.html"
+
+
+def _priced(found: Study, prices: Path | None) -> Study:
+    """The study under the prices of a file: the mapping `economics` in it, or the whole of it."""
+    from cropworth.config import read_yaml
+    from cropworth.functions import look_in
+
+    if prices is None:
+        return found
+    look_in(prices.parent)
+    values = read_yaml(prices)
+    economics = values.get("economics", values)
+    if not isinstance(economics, dict):
+        raise CropworthError(f"{prices} with economics = {economics!r}", "a mapping of prices", "Mend the file.")
+    return replace(found, economics=economics)
 
 
 def _appraise(found: Study, settings: list[str]) -> tuple[Economics, Appraisal]:

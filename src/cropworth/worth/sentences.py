@@ -39,9 +39,10 @@ def reason(verdict: Verdict | None, seeds: int, seeds_needed: int | None, more_t
 def headline(
     best: Candidate | None, candidates: Sequence[Candidate], baseline: str, economics: Economics, test_items: int
 ) -> str:
-    """The verdict on the best learned crop, with its interval, and a word on controls that do as well."""
+    """The verdict on the best learned crop or candidate, with its interval, and a word on controls that do as well."""
     if best is None or best.npv.estimate is None or best.verdict is None:
-        return f"No verdict: there is no learned crop whose predictions could be compared with {baseline}."
+        what = "candidate" if any(c.kind == "candidate" for c in candidates) else "learned crop"
+        return f"No verdict: there is no {what} whose predictions could be compared with {baseline}."
     sentence = (
         f"{_opening(best, baseline)}: {_worth(best, baseline, economics)} ({_evidence(best, economics, test_items)})"
     )
