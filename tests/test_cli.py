@@ -63,6 +63,18 @@ def test_a_study_from_files_to_a_verdict(run: Ran, tiny: Path) -> None:
     assert (tiny / "study" / "report.html").stat().st_size < 6_000_000
 
 
+def test_a_study_until_it_is_clear(run: Ran, tiny: Path) -> None:
+    plan = write_plan(tiny, economics={**tiny_values()["economics"], "engineering": {"once": 1e6}})
+    status, out, err = run("study", plan, "--out", tiny / "study", "--jobs", 1, "--until-clear", "--budget-hours", 5)
+    assert (status, err) == (0, "")
+    assert "After 3 seeds" in out
+    assert "crop is clear (don't). Done." in out
+    assert f"Report: {tiny / 'study' / 'report.html'}" in out.replace("\n", "")
+    headline = next(line for line in out.splitlines() if line.startswith("Don't adopt crop"))
+    assert json.loads((tiny / "study" / "study.json").read_text())["looks"] == [3, 4, 5, 7, 10, 14, 20]
+    assert headline in run("appraise", tiny / "study")[1]
+
+
 def test_what_is_left_out_of_the_data_is_told_before_anything_runs(run: Ran, tiny: Path) -> None:
     (tiny / "images" / "dim" / "0.png").write_bytes(b"no picture")
     status, _, err = run("plan", write_plan(tiny), "--jobs", 1)
@@ -251,6 +263,20 @@ class TestBadInput:
 
     def test_too_many_jobs(self, run: Ran, tiny: Path) -> None:
         self.fails(run("study", tiny / "plan.yaml", "--out", tiny / "s", "--jobs", 9999), "--jobs 9999")
+
+    @pytest.mark.parametrize(
+        ("options", "word"),
+        [
+            (["--until-clear", "--most-seeds", "2"], "--most-seeds 2"),
+            (["--until-clear", "--budget-hours", "0"], "--budget-hours 0"),
+            (["--until-clear", "--budget-hours", "1e-9"], "which 6 trials of the first round take"),
+            (["--most-seeds", "9"], "--most-seeds without --until-clear"),
+            (["--budget-hours", "9"], "--budget-hours without --until-clear"),
+        ],
+    )
+    def test_options_of_until_clear(self, run: Ran, tiny: Path, options: list[str], word: str) -> None:
+        self.fails(run("study", tiny / "plan.yaml", "--out", tiny / "s", "--jobs", 1, *options), word)
+        assert not (tiny / "s").exists()
 
     def test_finished_trials_stay(self, run: Ran, tmp_path: Path, finished: Path) -> None:
         write_images(tmp_path / "images")

@@ -19,6 +19,7 @@ from cropworth.errors import CropworthError
 if TYPE_CHECKING:
     from cropworth.study.record import Study
     from cropworth.study.run import Prepared
+    from cropworth.until_clear import Look
     from cropworth.worth.economics import Economics
     from cropworth.worth.results import Appraisal
 
@@ -101,9 +102,21 @@ def study(
     path: PlanFile,
     folder: Annotated[Path, typer.Option("--out", help="Where the study goes; finished trials in it are kept.")],
     jobs: Jobs = None,
+    until_clear: Annotated[
+        bool, typer.Option("--until-clear", help="Add seeds in rounds, while the verdict is open and a round worth it.")
+    ] = False,
+    most_seeds: Annotated[
+        int | None, typer.Option(help="With --until-clear: seeds after which it ends at the latest; by default 20.")
+    ] = None,
+    budget_hours: Annotated[
+        float | None, typer.Option(help="With --until-clear: machine hours that all trainings may take together.")
+    ] = None,
 ) -> None:
     """Run a study: train what is missing, time the inference, appraise, write the report."""
-    _run_study(path, folder, jobs)
+    for option, value in (("--most-seeds", most_seeds), ("--budget-hours", budget_hours)):
+        if value is not None and not until_clear:
+            raise CropworthError(f"{option} without --until-clear", "both or none", "Add --until-clear.")
+    _run_study(path, folder, jobs, (most_seeds, budget_hours) if until_clear else None)
 
 
 @app.command()
@@ -170,7 +183,9 @@ def main() -> None:
         sys.exit(141)
 
 
-def _run_study(path: Path, folder: Path, jobs: int | None) -> None:
+def _run_study(
+    path: Path, folder: Path, jobs: int | None, until_clear: tuple[int | None, float | None] | None = None
+) -> None:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
@@ -188,10 +203,25 @@ def _run_study(path: Path, folder: Path, jobs: int | None) -> None:
             failed = f", {now.failed} failed" if now.failed else ""
             bar.update(line, completed=now.work_done, description=f"{now.done} of {now.total} trials{failed}")
 
-        found = run_study(prepared, folder, jobs or available_cores(), show)
+        workers = jobs or available_cores()
+        if until_clear is None:
+            found = run_study(prepared, folder, workers, show)
+        else:
+            from cropworth.until_clear import run_until_clear
+            from cropworth.worth.sequential import MOST_SEEDS
+
+            most_seeds, hours = until_clear
+            most_seeds = MOST_SEEDS if most_seeds is None else most_seeds
+            found = run_until_clear(prepared, folder, workers, most_seeds, hours, show, _tell)
     economics, appraisal = _appraise(found, [])
     _print(appraisal)
     _write_report(found, appraisal, economics, folder / "report.html")
+
+
+def _tell(look: Look) -> None:
+    from cropworth.report.text import round_line
+
+    out.print(round_line(look), highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Column, Table
 from rich.text import Text
 
+from cropworth.worth.interval import FEWEST_SEEDS
 from cropworth.worth.words import MISSING, money, number
 
 if TYPE_CHECKING:
     from cropworth.study.record import Kind, Study
+    from cropworth.until_clear import Look
     from cropworth.worth.results import Appraisal, Candidate, Interval, Row
 
 KINDS: dict[Kind, str] = {
@@ -94,21 +97,45 @@ def brought_times(study: Study) -> str:
 
 
 def how_we_know(study: Study, appraisal: Appraisal) -> str:
-    """Where the intervals come from, in two sentences."""
+    """Where the intervals come from, in a few sentences."""
     size = appraisal.largest.train_size
     seeds = len({record.seed for record in study.records if record.train_size == size})
     count = "one seed" if seeds == 1 else f"{seeds} seeds"
     judged = f"judged on the same {appraisal.test_items:,} test items"
-    each = count if seeds == 1 else f"each of {count}"
+    each = count if seeds == 1 else f"{'up to' if study.looks else 'each of'} {count}"
     trained = f"Every variant was trained on {size:,} items with {each}, and {judged}. "
     if study.from_files:
         trained = f"Every variant{trained_on(size)}{',' if size else ''} was {judged}, with predictions of {count}. "
-    if seeds == 1:
-        return trained + "One seed cannot tell how results vary from seed to seed, so that there are no intervals."
+    if study.looks:
+        trained += f"Seeds were added while a verdict was open, with looks after {', '.join(map(str, study.looks))}. "
+    if seeds < FEWEST_SEEDS:
+        return trained + "So few seeds cannot tell how results vary from seed to seed, so that there are no intervals."
+    crops = sum(candidate.kind in ("crop", "candidate") for candidate in appraisal.largest.candidates)
+    together = f"all {crops} of them at once" if crops > 1 else "it"
+    looks = " and at every look" if study.looks else ""
     return trained + (
-        "The intervals are two-way Satterthwaite t intervals over seeds and test items (that of the NPV also over the "
-        "rounds of timing), at 95 %; each stands alone, without a correction for several candidates."
+        "The 95 % intervals allow for the chance of seeds and test items (that of the NPV also for the rounds of timing, "
+        f"and for prices that are guesses); a verdict's interval holds for {together}{looks}, which makes it wider."
     )
+
+
+def round_line(look: Look) -> str:
+    """One round of `--until-clear`: what is decided, what goes on, what that may gain and what it costs."""
+    decision = look.decision
+    verdicts = {s.name: s.verdict for s in look.standings}
+    stopped = [
+        f"{name} is {reason} ({verdicts[name]})" if reason == "clear" else f"{name}: {reason}"
+        for name, reason in decision.stopped.items()
+    ]
+    line = f"After {max(s.trials for s in look.standings)} seeds, {number(look.hours, 2)} machine-hours: "
+    line += "; ".join(stopped) or "nothing is clear yet"
+    if not decision.goes_on:
+        return f"{line}. Done."
+    on = ", ".join(f"{name} to {seeds} seeds" for name, seeds in decision.goes_on.items())
+    gains = [money(gain, look.currency) for gain in decision.gains.values() if isfinite(gain)]
+    gain = f"expected gain {' and '.join(gains)}, " if gains else ""
+    cost = f"cost {money(decision.cost, look.currency)}, {number(decision.hours, 2)} machine-hours"
+    return f"{line}. On with {on}: {gain}{cost}."
 
 
 def quality_titles(appraisal: Appraisal) -> tuple[str, ...]:

@@ -89,8 +89,10 @@ class TwoWay:
         """Sum of the means with coefficients (..., K, P) -> (...)."""
         return np.asarray(np.einsum("...kp,kp->...", np.asarray(coefficients, dtype=np.float64), self.mean))
 
-    def variances(self, coefficients: ArrayLike) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        """Variance and degrees of freedom (...) of `estimate`, by seeds and then by items.
+    def variances(
+        self, coefficients: ArrayLike, alpha: float = ALPHA
+    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Variance and degrees of freedom (...) of `estimate`, by seeds and then by items, for an error rate of alpha.
 
         The items' part is what they vary without the residual, which the seeds' part holds already. Where the seeds
         agree more than the residual alone lets them, by luck, half of the residual's variance stands in: else three
@@ -105,15 +107,15 @@ class TwoWay:
         spread = (of_stratum**2 / np.maximum(self.items - 1, 1)).sum(-1)
         item_df = np.divide(total**2, spread, out=np.full_like(total, inf), where=spread > 0)  # Satterthwaite 1946
         df = float(self.seeds - 1)
-        agree = _t(df, ALPHA) ** 2 * seed < _t(inf, ALPHA) ** 2 * residual / 2
+        agree = _t(df, alpha) ** 2 * seed < _t(inf, alpha) ** 2 * residual / 2
         by_seed = np.where(agree, residual / 2, seed), np.where(agree, inf, df)
         return by_seed, (np.maximum(total - residual, 0.0), item_df)
 
-    def components(self, coefficients: ArrayLike) -> tuple[Component, Component] | None:
+    def components(self, coefficients: ArrayLike, alpha: float = ALPHA) -> tuple[Component, Component] | None:
         """The chance by seeds and by items in `estimate` of coefficients (K, P); None where it is not known."""
         if not self.known:
             return None
-        (seed, seed_df), (item, item_df) = self.variances(coefficients)
+        (seed, seed_df), (item, item_df) = self.variances(coefficients, alpha)
         return Component(float(seed), float(seed_df)), Component(float(item), float(item_df))
 
 

@@ -114,10 +114,10 @@ class Case:
         """The estimate at the mean prices, some of them changed."""
         return float(self.net({**self.means, **(changed or {})}))
 
-    def components(self, changed: Prices | None = None) -> tuple[Component, ...] | None:
+    def components(self, changed: Prices | None = None, rates: ErrorRates = ALONE) -> tuple[Component, ...] | None:
         """The chance in `npv` by seeds, items and timing; None where it is not known."""
         prices = {**self.means, **(changed or {})}
-        found = self.gains.components(self.pricing.coefficients(prices))
+        found = self.gains.components(self.pricing.coefficients(prices), rates.seeds)
         if found is None:
             return None
         nothing = self.net(prices, gain=0.0)
@@ -127,7 +127,7 @@ class Case:
 
     def interval_at(self, changed: Prices | None = None, rates: ErrorRates = ALONE) -> Interval:
         """The net present value at prices that are taken as known."""
-        return interval_around(self.npv(changed), self.components(changed), rates)
+        return interval_around(self.npv(changed), self.components(changed, rates), rates)
 
     def interval(self, rates: ErrorRates = ALONE) -> Interval:
         """The net present value, guesses of prices allowed for by simulation; the estimate is at their means."""
