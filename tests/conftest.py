@@ -1,6 +1,7 @@
 """Shared settings, and one tiny study that is really run, for whoever needs a folder on disk."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from tiny import tiny_values, write_images
 # The same examples every time, and few, since tests run on small machines.
 settings.register_profile("cropworth", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("cropworth")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def memory_is_not_measured() -> Iterator[None]:
+    """It takes a new process for each variant, seconds; `study/test_inference.py` does measure it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cropworth.study.inference.peak_memory", lambda *_: None)
+        yield
 
 
 @pytest.fixture

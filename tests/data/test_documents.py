@@ -146,6 +146,77 @@ def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
         read(path)
 
 
+def valued(path: Path, values: list[object], **settings: object) -> SequenceTask:
+    rows = [("one two", "xy"[n % 2], value) for n, value in enumerate(values)]
+    return read(write(path, rows, ("text", "label", "amount")), value_column="amount", **settings)
+
+
+def test_what_depends_on_a_document_stays_with_it(tmp_path: Path) -> None:
+    rows: list[tuple[object, ...]] = [("a " * steps, "xy"[steps % 2], steps / 4) for steps in range(2, 22)]
+    path = write(tmp_path / "t.csv", rows, ("text", "label", "amount"))
+    task = read(path, value_column="amount")
+    for part in (task.training_epoch(task.train_limit, 0, 0), task.validation, task.test):
+        assert part.values is not None
+        assert part.values.dtype == torch.float32
+        assert part.lengths is not None
+        assert part.values.tolist() == [steps / 4 for steps in part.lengths.tolist()]
+    plain = read(path)
+    assert plain.test.values is None
+    assert torch.equal(plain.test.inputs, task.test.inputs)
+    doubled = [(text, label, 2 * amount) for text, label, amount in rows]  # type: ignore[operator]
+    other = read(write(tmp_path / "u.csv", doubled, ("text", "label", "amount")), value_column="amount")
+    assert len({plain.fingerprint(), task.fingerprint(), other.fingerprint()}) == 3
+
+
+BAD_VALUES: dict[object, str] = {
+    "": "no value; expected a number.",
+    "much": "the value 'much'; expected a number.",
+    "-1": "the value -1; expected a number from 0 to 1e+18",
+    "nan": "the value nan; expected a number from 0 to 1e+18",
+    "inf": "the value inf; expected a number from 0 to 1e+18",
+    "2e18": "the value 2e+18; expected a number from 0 to 1e+18",
+}
+
+
+def test_all_bad_values_are_named_at_once_or_left_out(tmp_path: Path) -> None:
+    path, values = tmp_path / "t.csv", [0, 3.5] * 6 + list(BAD_VALUES)
+    with pytest.raises(CropworthError) as caught:
+        valued(path, values)
+    lines = str(caught.value).splitlines()
+    said = [f"{path}, row {row}: {message}" for row, message in enumerate(BAD_VALUES.values(), start=13)]
+    assert [message in line for message, line in zip(said, lines, strict=True)] == [True] * len(BAD_VALUES)
+    task = valued(path, values, on_bad_item="skip")
+    assert task.train_limit + len(task.validation) + len(task.test) == 12
+    assert task.warnings[0].startswith(f"Left out of the data: documents, {len(BAD_VALUES)};")
+
+
+def test_a_row_that_ends_before_its_value(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label,amount\n" + "a b,x,1\nb c,y,1\n" * 4 + "c d,x\n")
+    with pytest.raises(CropworthError, match="row 9: no value"):
+        read(tmp_path / "t.csv", value_column="amount")
+
+
+def test_a_file_without_the_column_of_values(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", [*GOOD])
+    with pytest.raises(CropworthError, match=r"text and label and amount. Add amount, .* data\.value_column\.$"):
+        read(path, value_column="amount")
+
+
+def test_values_in_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path, columns = tmp_path / "t.parquet", {"text": ["a b"] * 12, "label": ["x", "y"] * 6}
+    parquet.write_table(pyarrow.table({**columns, "amount": [2.5] * 12}), path)
+    values = read(path, value_column="amount").test.values
+    assert values is not None
+    assert set(values.tolist()) == {2.5}
+    parquet.write_table(pyarrow.table({**columns, "amount": [1] * 11 + [None]}), path)
+    with pytest.raises(CropworthError, match="row 12: no value"):
+        read(path, value_column="amount")
+    with pytest.raises(CropworthError, match=r"Add price, or name yours in data\.value_column"):
+        read(path, value_column="price")
+
+
 def test_paths_start_at_the_plans_folder(tmp_path: Path) -> None:
     config = parse(Documents, {"task": "documents", "file": "texts/news.csv"})
     assert located(config, tmp_path) == config.model_copy(update={"file": tmp_path / "texts/news.csv"})

@@ -72,6 +72,17 @@ def test_numbers_to_predict_and_payoffs_are_kept() -> None:
     assert split.labels.tolist() == [0.25, -3.0]
     assert split.payoffs is not None
     assert split.payoffs.tolist() == [[0.0, -1.0], [2.0, 0.5]]
+    assert split.values is None
+
+
+def test_values_go_where_their_items_go() -> None:
+    split = padded([item(3, value=0.5), item(2, value=0.0), item(4, value=7)], 4)
+    assert split.values is not None
+    assert (split.values.dtype, split.values.tolist()) == (torch.float32, [0.5, 0.0, 7.0])
+    taken = split.take(torch.tensor([2, 0])).values
+    assert taken is not None
+    assert taken.tolist() == [7.0, 0.5]
+    assert split.parts()[-1] is split.values
 
 
 def test_every_split_is_as_long_as_the_longest_series_of_any() -> None:
@@ -128,6 +139,8 @@ BAD = {
     "the label nan": item(4, float("nan"), seed=14),
     "the span 3 to 6 of 5 steps": item(5, seed=15, span=(3, 6)),
     "the span 2 to 2 of 5 steps": item(5, seed=16, span=(2, 2)),
+    "the value -1": item(5, seed=17, value=-1.0),
+    "the value nan": item(5, seed=18, value=float("nan")),
 }
 
 

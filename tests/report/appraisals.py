@@ -9,7 +9,7 @@ import numpy as np
 
 from cropworth.study.record import Epoch, Examples, Kind, Record, Study
 from cropworth.worth.economics import Economics, read_economics
-from cropworth.worth.results import Appraisal, Candidate, Interval, Row, SizeAppraisal
+from cropworth.worth.results import Appraisal, Candidate, Cost, Interval, Row, SizeAppraisal
 from factories import make_record, make_study
 
 KINDS: dict[str, Kind] = {
@@ -57,11 +57,14 @@ def make_candidate(name: str = "heatmap-zoom", kind: Kind = "crop", **values: An
         "verdict": None if kind == "oracle" else "adopt",
         "reason": "The lower end of the NPV interval is above the margin.",
         "npv": Interval(1_230_000.0, 812_000.0, 1_650_000.0),
+        "npv_together": Interval(1_230_000.0, 812_000.0, 1_650_000.0),
         "roi": None,
         "dominates": True,
         "payback_years": 0.42,
         "discounted_payback_years": 0.44,
         "break_even_predictions_per_year": 74_200.0,
+        "break_even_error_price": 0.02,
+        "break_even_compute_price": 0.0,
         "accuracy_difference": Interval(0.025, 0.015, 0.035),
         "error_difference": Interval(None, None, None),
         "value_per_prediction": Interval(0.025, 0.015, 0.035),
@@ -69,12 +72,14 @@ def make_candidate(name: str = "heatmap-zoom", kind: Kind = "crop", **values: An
         "investment": 8000.0,
         "upkeep_per_year": 0.0,
         "cash_flow_per_year": 500_000.0,
+        "costs": (Cost("engineering", 8000.0, "given"), Cost("energy", None, "unavailable")),
         "latency_ratio": 0.23,
         "training_ratio": 0.6,
         "flops_ratio": 0.2,
         "seeds": 6,
         "seeds_needed": None,
         "more_test_items": False,
+        "outlook": None,
     }
     return Candidate(name=name, kind=kind, **(defaults | values))
 
@@ -88,6 +93,10 @@ def make_appraisal(sizes: tuple[SizeAppraisal, ...], **values: Any) -> Appraisal
         "not_priced": ("engineering.per_year",),
         "missing_trials": 0,
         "test_items": 200,
+        "gaps": (),
+        "error_price": "cost_per_error",
+        "study_cost": 0.2,
+        "ranking": (),
         "headline": "Adopt heatmap-zoom: it is worth EUR 1.23 million more than baseline over 3 years "
         "(95 % interval EUR 812,000 to EUR 1.65 million).",
         "best": "heatmap-zoom",

@@ -1,5 +1,5 @@
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,15 @@ def open_ledger(path: Path, *trials: str) -> Ledger:
 @pytest.mark.parametrize("status", ["ok", "diverged", "collapsed"])
 def test_a_record_comes_back_as_it_was(tmp_path: Path, status: str) -> None:
     ledger = open_ledger(tmp_path / "study")
-    record = make_record("crop", status=status, with_crop=True)  # type: ignore[arg-type]
+    known = np.float32([[0.5, 0.25, 0.25], [1, 0, 0]])
+    record = replace(
+        make_record("crop", status=status, with_crop=True),  # type: ignore[arg-type]
+        weights=np.linspace(0, 1, 200, dtype=np.float32),
+        values=np.linspace(0, 9, 200, dtype=np.float32),
+        validation_labels=np.array([2, 0]),
+        validation_probabilities=None if status == "diverged" else known,
+        training_energy_j=12.5,
+    )
     ledger.write_trial({"a": 1}, record, lambda path: torch.save({"w": torch.ones(2)}, path))
     found = ledger.read_record(record.trial)
     for field in fields(record):
@@ -78,6 +86,31 @@ def test_a_study_counts_what_is_missing(tmp_path: Path) -> None:
     assert ledger.read().latency == Latency(8, 2, {"baseline": (0.1, 0.2)})
 
 
+def test_what_inference_takes_comes_back_as_it_was(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "study")
+    latency = Latency(8, 2, {"a": (0.1, 0.2), "b": (0.1, 0.3)}, {"a": 700_000_000}, {"b": 0.25})
+    ledger.write_latency(latency)
+    assert ledger.read_latency() == latency
+
+
+def test_a_record_of_the_version_before_is_read(finished: Path) -> None:
+    """It knows nothing of weights, values, validation and joules."""
+    for folder in (finished / "trials").iterdir():
+        with np.load(folder / "arrays.npz") as file:
+            arrays = {name: file[name] for name in file.files}
+        del arrays["validation_labels"], arrays["validation_probabilities"]
+        np.savez_compressed(folder / "arrays.npz", **arrays)
+        plain = json.loads((folder / "record.json").read_text())
+        del plain["training_energy_j"]
+        (folder / "record.json").write_text(json.dumps(plain))
+    records = Ledger(finished).read().records
+    assert len(records) == 4
+    for record in records:
+        assert record.probabilities is not None
+        assert record.weights is record.values is record.training_energy_j is None
+        assert record.validation_labels is record.validation_probabilities is None
+
+
 def test_trials_of_an_older_plan_stay_on_disk_but_out_of_the_study(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path / "study", "baseline-100-0")
     ledger.write_trial({}, make_record(), None)
@@ -117,6 +150,25 @@ class TestDamage:
         content[len(content) // 2] ^= 0xFF
         path.write_bytes(content)
         with pytest.raises(CropworthError, match="a complete record"):
+            Ledger(finished).read()
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("probabilities", "11 predictions for 12 test items"),
+            ("payoffs", "11 payoffs for 12 test items"),
+            ("weights", "11 weights for 12 test items"),
+            ("values", "11 values for 12 test items"),
+            ("validation_labels", "6 validation predictions, and not as many labels"),
+        ],
+    )
+    def test_arrays_that_are_not_of_the_same_items(self, finished: Path, name: str, message: str) -> None:
+        path = self.trial(finished) / "arrays.npz"
+        with np.load(path) as file:
+            arrays = {key: file[key] for key in file.files}
+        whole = arrays.get(name, np.ones(12, dtype=np.float32))
+        np.savez_compressed(path, **{**arrays, name: whole[:-1]})
+        with pytest.raises(CropworthError, match=message):
             Ledger(finished).read()
 
     @pytest.mark.parametrize("name", ["record.json", "arrays.npz"])

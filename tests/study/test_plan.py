@@ -29,6 +29,20 @@ def test_every_combination_is_a_trial() -> None:
     assert [t["train_size"] for t in trials] == [16] * 6 + [8] * 6  # the long ones first
 
 
+def test_trials_have_the_names_that_they_had_before_there_were_values() -> None:
+    """Those of the digits and of documents were named by the version before; a finished study must find them."""
+
+    def name(**data: str) -> str:
+        controls = {"baseline": {"control": "whole"}, "small": {"control": "small", "size": 8}}
+        study = {"train_sizes": [8], "seeds": 1}
+        named = parse(Plan, {"name": "p", "data": data, "variants": controls, "study": study})
+        return trial_name(named.trial("baseline", 8, 0))
+
+    assert name(task="digits-cluttered") == "688d6c7792a0bec1"
+    assert name(task="documents", file="texts.csv") == "83134c5df9bdaaf8"
+    assert name(task="documents", file="texts.csv", value_column="amount") != "83134c5df9bdaaf8"
+
+
 @pytest.mark.parametrize(
     ("change", "repeats"),
     [

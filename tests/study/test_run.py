@@ -1,10 +1,13 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from PIL import Image
 
+from counters import Counted, FakeCounters
 from cropworth.errors import CropworthError
 from cropworth.measure.environment import available_cores
 from cropworth.study.ledger import Ledger
@@ -48,6 +51,37 @@ def test_a_variant_that_was_not_timed_is_timed(tiny: Path) -> None:
     again = run_study(prepared, tiny / "study", 1)
     assert again.latency is not None
     assert set(again.latency.seconds_per_item) == {"baseline", "crop"}
+
+
+def test_an_older_studys_times_are_not_measured_again(tiny: Path) -> None:
+    prepared, path = prepare(load_plan(tiny / "plan.yaml")), tiny / "study" / "latency.json"
+    run_study(prepared, tiny / "study", 1)
+    times = json.loads(path.read_text())
+    older = json.dumps({key: times[key] for key in ("batch_size", "threads", "seconds_per_item")})
+    path.write_text(older)
+    again = run_study(prepared, tiny / "study", 1)
+    assert path.read_text() == older
+    assert again.latency is not None
+    assert again.latency.memory_bytes == again.latency.energy_j_per_item == {}
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cropworth.study.run.processor_counters", lambda: FakeCounters(Counted({0: 7.0})))
+
+
+@pytest.mark.usefixtures("counted")
+def test_joules_of_a_trial_that_ran_alone(tiny: Path) -> None:
+    study = run_study(prepare(load_plan(tiny / "plan.yaml")), tiny / "study", 1)
+    assert [record.training_energy_j for record in study.records] == [7.0] * 4
+
+
+@pytest.mark.usefixtures("counted")
+@pytest.mark.skipif(available_cores() < 2, reason="needs two processors")
+def test_joules_of_trials_side_by_side_are_unknown(tiny: Path) -> None:
+    with joblib.parallel_config(backend="threading"):  # so that they would see the counters
+        study = run_study(prepare(load_plan(tiny / "plan.yaml")), tiny / "study", 2)
+    assert [record.training_energy_j for record in study.records] == [None] * 4
 
 
 def test_bad_items_are_left_out_and_told(tiny: Path) -> None:

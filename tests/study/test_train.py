@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from counters import FakeCounters
 from cropworth.config import parse
 from cropworth.crops.geometry import theta_to_boxes
 from cropworth.crops.penalties import scale_prior
@@ -15,7 +16,7 @@ from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
 from cropworth.study.plan import Plan, load_plan
 from cropworth.study.record import Record
-from cropworth.study.train import batches, run_trial
+from cropworth.study.train import batches, evaluate, run_trial
 from cropworth.study.variants import build_variant, item_flops
 from tiny import plan_with
 
@@ -90,6 +91,63 @@ def test_what_a_record_holds(plan: Plan, task: Task) -> None:
     assert record.flops_per_item == item_flops(build_variant(plan, "crop", task, 0), task)
 
 
+def test_a_record_keeps_what_thresholds_are_chosen_by(plan: Plan, task: Task) -> None:
+    """The kept weights' probabilities give the accuracy that the best epoch had."""
+    record = run(plan_with(plan, training={"epochs": 6, "batch_size": 8, "lr": 0.05}), task)
+    known, probabilities = record.validation_labels, record.validation_probabilities
+    assert known is not None
+    assert probabilities is not None
+    assert known.tolist() == task.validation.labels.tolist()
+    assert (probabilities.dtype, probabilities.shape) == (np.float32, (len(task.validation), 2))
+    assert probabilities.sum(1) == pytest.approx(np.ones(len(known)), abs=1e-5)
+    best = record.curve[record.best_epoch]
+    assert (probabilities.argmax(1) == known).mean() == pytest.approx(best.validation_accuracy)
+    assert -np.log(probabilities[np.arange(len(known)), known]).mean() == pytest.approx(best.validation_loss, rel=1e-4)
+
+
+def test_a_model_that_draws_when_it_predicts_draws_for_the_test_first(plan: Plan, task: Task, tiny: Path) -> None:
+    (tiny / "always_drawing.py").write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "class Drawing(nn.Linear):\n"
+        "    def forward(self, images):\n"
+        "        return super().forward(images.flatten(1)) + torch.rand(len(images), 1) * torch.tensor([0.0, 9.0])\n"
+        "def make(channels, classes):\n"
+        "    return Drawing(channels * 24 * 24, classes)\n"
+    )
+    drawing = plan_with(plan, backbone={"name": "always_drawing:make"})
+    torch.manual_seed(3)
+    record, model = run_trial(drawing, "baseline", 16, 0, task, threads=1, folder=tiny)
+    torch.manual_seed(3)
+    assert np.array_equal(evaluate(model, task.test)[0].numpy(), record.probabilities)  # type: ignore[arg-type]
+
+
+def test_what_depends_on_the_test_items_is_kept(plan: Plan, task: Task) -> None:
+    plain = run(plan, task, "baseline")
+    assert plain.values is None
+    task.test = replace(task.test, values=torch.arange(len(task.test)) / 4)
+    record = run(plan, task, "baseline")
+    assert record.values is not None
+    assert (record.values.dtype, record.values.tolist()) == (np.float32, [n / 4 for n in range(len(task.test))])
+    np.testing.assert_array_equal(record.probabilities, plain.probabilities)
+
+
+def test_joules_are_of_training_alone(plan: Plan, task: Task) -> None:
+    counters = FakeCounters()
+
+    class Counting(type(task)):  # type: ignore[misc]
+        """Each epoch's items move the counter."""
+
+        def training_epoch(self, *arguments: int) -> Split:
+            counters.joules += 5
+            return super().training_epoch(*arguments)  # type: ignore[no-any-return]
+
+    task.__class__ = Counting
+    record, _ = run_trial(plan, "baseline", 16, 0, task, threads=1, counters=counters)
+    assert record.training_energy_j == 5 * plan.training.epochs
+    assert run(plan, task, "baseline").training_energy_j is None
+
+
 def test_candidates_are_weighed_by_the_classifier(plan: Plan, task: Task) -> None:
     several = plan.model_dump()
     several["variants"]["crop"] |= {"candidates": 2, "scale_prior": 0.5, "start_scale": 0.4}
@@ -159,6 +217,8 @@ def test_divergence_is_recorded_not_raised(plan: Plan, task: Task) -> None:
     assert record.status == "diverged"
     assert "not finite, in epoch" in record.reason
     assert record.probabilities is record.theta is record.accuracy is record.examples is None
+    assert record.validation_probabilities is None
+    assert record.validation_labels is not None
 
 
 def test_a_collapsed_crop_is_recorded(plan: Plan, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,19 +3,36 @@ import pytest
 
 from cropworth.errors import CropworthError
 from cropworth.worth.economics import Economics, read_economics
+from cropworth.worth.prices import Range, mean
 
 CLASSES = ("0", "1", "2")
+SCREENING = {"template": "medical-screening", "disease": "1", "prevalence": 0.01, "false_negative": 1000}
+
+
+def table(**values: object) -> np.ndarray:
+    """What each true class and decision costs, all quantities summed at their mean prices."""
+    economics = read_economics(values)
+    prices = {path: mean(price) for path, price in economics.prices().items()}
+    priced = economics.priced(CLASSES)
+    return np.sum([np.prod([prices[path] for path in one.paths]) * one.lost for one in priced], axis=0)
 
 
 def test_a_cost_per_error_is_a_matrix_with_a_free_diagonal() -> None:
-    table = read_economics({"cost_per_error": 2}).cost_table(CLASSES)
-    np.testing.assert_array_equal(table, [[0, 2, 2], [2, 0, 2], [2, 2, 0]])
+    np.testing.assert_array_equal(table(cost_per_error=2), [[0, 2, 2], [2, 0, 2], [2, 2, 0]])
 
 
 def test_a_cost_matrix_by_name_and_by_rows() -> None:
-    by_name = read_economics({"cost_matrix": {0: {1: 5}, "2": {"0": 7, "2": 1}}})
-    by_rows = read_economics({"cost_matrix": [[0, 5, 0], [0, 0, 0], [7, 0, 1]]})
-    np.testing.assert_array_equal(by_name.cost_table(CLASSES), by_rows.cost_table(CLASSES))
+    by_name = table(cost_matrix={0: {1: 5}, "2": {"0": 7, "2": 1}})
+    np.testing.assert_array_equal(by_name, table(cost_matrix=[[0, 5, 0], [0, 0, 0], [7, 0, 1]]))
+    np.testing.assert_array_equal(by_name, table(value_matrix=[[0, -5, 0], [0, 0, 0], [-7, 0, -1]]))
+
+
+def test_a_guess_in_a_matrix_is_a_quantity_of_its_own() -> None:
+    guess = {"low": 1, "mode": 2, "high": 6}
+    economics = read_economics({"cost_matrix": {"0": {"1": guess, "2": 4}}})
+    assert economics.prices()["cost_matrix.0.1"] == Range(low=1, mode=2, high=6)
+    assert [one.paths for one in economics.priced(CLASSES)] == [("cost_matrix",), ("cost_matrix.0.1",)]
+    np.testing.assert_array_equal(table(cost_matrix={"0": {"1": guess, "2": 4}}), [[0, 3, 4], [0, 0, 0], [0, 0, 0]])
 
 
 @pytest.mark.parametrize(
@@ -26,6 +43,18 @@ def test_a_cost_matrix_by_name_and_by_rows() -> None:
         ({"engineering": {"onec": 1}}, r"unknown key economics\.engineering\.onec.*'once'"),
         ({"cost_per_error": 1, "cost_matrix": [[0]]}, "both cost_per_error and cost_matrix"),
         ({"horizon_years": 0}, r"economics\.horizon_years = 0"),
+        ({"cost_per_error": {"low": 3, "mode": 2, "high": 5}}, r"economics\.cost_per_error: low = 3, mode = 2"),
+        ({"cost_per_error": {"low": 1, "mode": 2}}, r"no economics\.cost_per_error\.high"),
+        ({"cost_per_error": {"low": -1, "mode": 2, "high": 3}}, r"cost_per_error.*greater than or equal to 0"),
+        ({"class_frequencies": {"0": 0.5, "1": 0.6}}, r"class_frequencies that add to 1\.1; they must add to 1"),
+        ({"class_frequencies": {"0": 1.5}}, r"economics\.class_frequencies\.0 = 1\.5"),
+        ({"reject_cost": 1}, "reject_cost without decision: least-cost"),
+        ({"utilisation": 0}, "a utilisation of 0"),
+        ({"value": {"template": "medical"}}, r"economics\.value of the kind 'medical'; expected one of medical-scr"),
+        ({"value": {"template": "inspection", "defect": "1", "escape": 3}}, r"no economics\.value\.defect_rate"),
+        ({"value": SCREENING, "class_frequencies": {"0": 1}}, r"both class_frequencies and value\.prevalence"),
+        ({"value": SCREENING, "cost_per_error": 1}, "both cost_per_error and value"),
+        ({"value": {**SCREENING, "prevalence": 2}}, r"economics\.value\.prevalence = 2; expected less than or equal"),
         ({"cost_matrix": {"0": {"1": -3}}}, "greater than or equal to 0"),
         ({"discount_rate": "high"}, "a valid number"),
         ({"cost_matrix": {0: {1: -3}}}, r"^got economics\.cost_matrix\.0\.1 = -3; expected greater"),

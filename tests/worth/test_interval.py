@@ -13,7 +13,7 @@ from cropworth.worth.interval import (
     interval_around,
     median_component,
     multibootstrap,
-    simultaneous_level,
+    simultaneous,
     two_way,
     two_way_interval,
 )
@@ -125,8 +125,8 @@ def test_it_covers_the_truth_as_often_as_it_says(seeds: int, by_seed: float, by_
 
 def test_simultaneous_intervals_hold_together() -> None:
     """Of independent intervals all hold with a probability that is the product of their own."""
-    assert simultaneous_level(1) == pytest.approx(0.95)
-    assert simultaneous_level(4) ** 4 == pytest.approx(0.95)
+    assert simultaneous(1) == pytest.approx(0.05)
+    assert (1 - simultaneous(4)) ** 4 == pytest.approx(0.95)
 
 
 def test_it_agrees_with_the_multibootstrap_where_there_are_many_seeds() -> None:

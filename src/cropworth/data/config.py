@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
 
 from cropworth.config import Config
 
@@ -214,8 +214,16 @@ class Documents(LongText):
     label_column: str = "label"
     split_column: str = "split"
     """Of `train`, `val` and `test`; may be missing, and so may `val` or `test` in it."""
+    value_column: str | None = None
+    """Of what depends on each document, a number from 0 on; without one, the same depends on each."""
     test_share: float = Field(default=0.25, gt=0, lt=0.9)
     """Share of each class for the test, where no row is of the split `test`."""
+
+    @model_serializer(mode="wrap")
+    def _as_before_values(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A plan without values is written, and so its trials are named, as before there were any."""
+        written: dict[str, Any] = plain(self)
+        return {key: value for key, value in written.items() if (key, value) != ("value_column", None)}
 
 
 class ReutersR8(LongText):

@@ -10,7 +10,7 @@ from cropworth.data.bad_items import settled
 from cropworth.data.config import Documents, LongText
 from cropworth.data.embedders import INSTALL_EXTRA
 from cropworth.data.installed import imported
-from cropworth.data.sequences import FEWEST_STEPS, SequenceTask, set_aside
+from cropworth.data.sequences import FEWEST_STEPS, SequenceTask, problem_of_value, set_aside
 from cropworth.data.text import Document, sentences, text_task, words
 from cropworth.errors import CropworthError
 
@@ -26,12 +26,14 @@ class Row:
         label: name of its class.
         split: ``train``, ``val`` or ``test``; None where the file does not say.
         where: the file and row, for messages.
+        value: what depends on it; None where the file does not say of any.
     """
 
     text: object
     label: object
     split: object
     where: str
+    value: object = None
 
 
 def documents_task(config: Documents) -> SequenceTask:
@@ -54,8 +56,8 @@ def labelled_task(name: str, rows: Sequence[Row], config: LongText, test_share: 
         test_share: share of each class for the test, where no row is of that split.
 
     Raises:
-        CropworthError: rows without words or a label, or of an unknown split, all of them at once; fewer than two
-            classes, or one that training never sees.
+        CropworthError: rows without words or a label, of an unknown split, or with a value that is no number from 0
+            on, all of them at once; fewer than two classes, or one that training never sees.
     """
     found = [_problem(row) for row in rows]
     problems = [problem for problem in found if problem is not None]
@@ -68,7 +70,8 @@ def labelled_task(name: str, rows: Sequence[Row], config: LongText, test_share: 
         )
     parts: dict[str, list[Document]] = {split: [] for split in SPLIT_NAMES}
     for row in good:
-        document = Document(sentences(str(row.text)), classes.index(str(row.label)), row.where)
+        label, value = classes.index(str(row.label)), None if row.value is None else _number(row.value)
+        document = Document(sentences(str(row.text)), label, row.where, value=value)
         parts[str(row.split or "train")].append(document)
     train, validation, test = parts.values()
     if not test:
@@ -95,7 +98,23 @@ def _problem(row: Row) -> CropworthError | None:
         return CropworthError(
             f"{row.where}: the split {row.split!r}", f"one of {', '.join(SPLIT_NAMES)}", "Mend the row."
         )
-    return None
+    return None if row.value is None else _problem_of_value(row.value, row.where)
+
+
+def _problem_of_value(value: object, where: str) -> CropworthError | None:
+    number = _number(value)
+    if number is not None:
+        return problem_of_value(number, where)
+    kind = "no value" if _missing(value) else f"the value {value!r}"
+    return CropworthError(f"{where}: {kind}", "a number", "Mend or remove the row.")
+
+
+def _number(value: object) -> float | None:
+    """The number in a cell, which CSV has as text; None where there is none."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
 
 
 def _missing(value: object) -> bool:
@@ -139,7 +158,7 @@ def _parquet(config: Documents) -> Iterator[Row]:
     except (OSError, arrow.ArrowException) as error:
         raise CropworthError(f"{config.file} ({error})", "a parquet file", "Check data.file.") from None
     _check_columns(config, table.column_names)
-    wanted = [c for c in (config.text_column, config.label_column, config.split_column) if c in table.column_names]
+    wanted = [c for c in (*_needed(config), config.split_column) if c in table.column_names]
     for number, row in enumerate(table.select(wanted).to_pylist(), start=1):
         yield _row(config, row, f"{config.file}, row {number}")
 
@@ -147,14 +166,24 @@ def _parquet(config: Documents) -> Iterator[Row]:
 def _row(config: Documents, row: dict[str, object], where: str) -> Row:
     # Where there is no such column every row is of the pool; where there is one, an empty cell is a mistake.
     split = row[config.split_column] or "" if config.split_column in row else None
-    return Row(row[config.text_column], row[config.label_column], split, where)
+    value = None if config.value_column is None else row[config.value_column]
+    if config.value_column is not None and value is None:
+        value = ""
+    return Row(row[config.text_column], row[config.label_column], split, where, value)
+
+
+def _needed(config: Documents) -> dict[str, str]:
+    """The columns that must be there, and the keys that name them."""
+    columns = {config.text_column: "data.text_column", config.label_column: "data.label_column"}
+    return columns if config.value_column is None else {**columns, config.value_column: "data.value_column"}
 
 
 def _check_columns(config: Documents, found: list[str]) -> None:
-    missing = [name for name in (config.text_column, config.label_column) if name not in found]
+    needed = _needed(config)
+    missing = [name for name in needed if name not in found]
     if missing:
         raise CropworthError(
             f"{config.file} with the columns {', '.join(found) or 'none'}",
-            f"the columns {config.text_column} and {config.label_column}",
-            f"Add {' and '.join(missing)}, or name yours in data.text_column and data.label_column.",
+            f"the columns {' and '.join(needed)}",
+            f"Add {' and '.join(missing)}, or name yours in {' and '.join(needed[name] for name in missing)}.",
         )

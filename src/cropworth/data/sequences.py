@@ -17,6 +17,7 @@ from cropworth.data.task import Split, Task, share_of_each
 from cropworth.errors import CropworthError
 
 FEWEST_STEPS = 2
+MOST_VALUE = 1e18  # as for prices
 
 
 class Labelled(Protocol):
@@ -40,6 +41,7 @@ class SequenceItem:
         where: the file and row it came from, for messages.
         span: the first step to look at and the one after the last, where known.
         payoffs: what each decision would bring, in the order of the classes, where more counts than right and wrong.
+        value: what depends on it, finite and not below 0, where not the same depends on each.
     """
 
     values: NDArray[np.float32] | NDArray[np.int64]
@@ -47,6 +49,7 @@ class SequenceItem:
     where: str
     span: tuple[int, int] | None = None
     payoffs: tuple[float, ...] | None = None
+    value: float | None = None
 
 
 class SequenceTask(Task):
@@ -65,7 +68,7 @@ class SequenceTask(Task):
 
     Raises:
         CropworthError: a sequence has fewer than two steps, another number of features, a number that is not finite,
-            or a span outside itself; or nothing is left of a split.
+            a span outside itself, or a value that is no number from 0 on; or nothing is left of a split.
     """
 
     def __init__(
@@ -127,7 +130,14 @@ def problem_of(item: SequenceItem, features: tuple[int, ...]) -> CropworthError 
             "at least one step, all of them inside",
             "Mend the span.",
         )
-    return None
+    return None if item.value is None else problem_of_value(item.value, item.where)
+
+
+def problem_of_value(value: float, where: str) -> CropworthError | None:
+    """What is wrong with what depends on an item, such as NaN; None for a good one."""
+    if 0 <= value <= MOST_VALUE:
+        return None
+    return CropworthError(f"{where}: the value {value:g}", f"a number from 0 to {MOST_VALUE:g}", "Mend or remove it.")
 
 
 def padded(items: Sequence[SequenceItem], longest: int) -> Split:
@@ -144,6 +154,7 @@ def padded(items: Sequence[SequenceItem], longest: int) -> Split:
         boxes=_boxes(items),
         lengths=torch.tensor([len(item.values) for item in items]),
         payoffs=payoffs,
+        values=None if first.value is None else torch.tensor([item.value for item in items], dtype=torch.float32),
     )
 
 

@@ -35,6 +35,8 @@ class Split:
         lengths: (N,), int64, steps of series and texts; None for images.
         payoffs: (N, C), float32, what each decision would bring for the item, in units that the plan prices; None
             where only right and wrong count.
+        values: (N,), float32, what depends on each item, finite and not below 0, in units that the plan prices; None
+            where the same depends on each.
     """
 
     inputs: Tensor
@@ -42,6 +44,7 @@ class Split:
     boxes: Tensor | None = None
     lengths: Tensor | None = None
     payoffs: Tensor | None = None
+    values: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,7 +55,7 @@ class Split:
 
     def parts(self) -> tuple[Tensor | None, ...]:
         """All attributes, in their order."""
-        return self.inputs, self.labels, self.boxes, self.lengths, self.payoffs
+        return self.inputs, self.labels, self.boxes, self.lengths, self.payoffs, self.values
 
 
 class Task(ABC):

@@ -32,12 +32,14 @@ class Document:
         label: index of its class.
         where: the file and row it came from, for messages.
         planted: index of the one sentence that the label speaks of, where known.
+        value: what depends on it, where not the same depends on each.
     """
 
     sentences: tuple[str, ...]
     label: int
     where: str
     planted: int | None = None
+    value: float | None = None
 
 
 def words(text: str) -> list[str]:
@@ -128,4 +130,4 @@ def _item(document: Document, steps: dict[str, NDArray[Any]], most_steps: int | 
     if document.planted is not None:
         start = sum(map(len, pieces[: document.planted]))
         span = start, start + len(pieces[document.planted])
-    return SequenceItem(np.concatenate(pieces)[:most_steps], document.label, document.where, span)
+    return SequenceItem(np.concatenate(pieces)[:most_steps], document.label, document.where, span, value=document.value)

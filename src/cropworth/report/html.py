@@ -57,7 +57,7 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         variants=tables.variants_table(appraisal),
         sizes=tables.sizes_table(appraisal),
         failures=tables.failures_table(study),
-        prices=tables.prices_table(economics.model_dump(mode="json"), appraisal.not_priced),
+        prices=tables.prices_table(economics, appraisal.not_priced),
         environments=tables.environment_tables(study),
         album=make_album(study, appraisal.largest.train_size),
         charts=_charts(study, appraisal),

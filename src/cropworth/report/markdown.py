@@ -34,7 +34,7 @@ def to_markdown(study: Study, appraisal: Appraisal, economics: Economics | None 
         parts += [_escape(economics.note)]
     if appraisal.not_priced:
         parts += [f"Not priced, and so counted as 0: {_escape(', '.join(appraisal.not_priced))}."]
-    parts += [_table(tables.prices_table(economics.model_dump(mode="json"), appraisal.not_priced))]
+    parts += [_table(tables.prices_table(economics, appraisal.not_priced))]
     parts += [
         "## Where it was measured",
         f"Trials started on {tables.when(study)} (UTC). {tables.timing(study)}",

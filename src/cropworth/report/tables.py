@@ -10,8 +10,14 @@ from typing import Any, Literal
 
 from cropworth.report import text
 from cropworth.study.record import Study
+from cropworth.worth.economics import Economics
+from cropworth.worth.prices import Range
 from cropworth.worth.results import Appraisal, Candidate, Row
 from cropworth.worth.words import MISSING, humanised, money, number
+
+# Keys that matter even where the plan leaves them at their defaults.
+ALWAYS_TOLD = {"currency", "horizon_years", "discount_rate", "margin"}
+GUESS = {"low", "mode", "high"}
 
 
 @dataclass(frozen=True)
@@ -139,8 +145,10 @@ def failures_table(study: Study) -> Table:
     )
 
 
-def prices_table(prices: Mapping[str, Any], not_priced: tuple[str, ...]) -> Table:
+def prices_table(economics: Economics, not_priced: tuple[str, ...]) -> Table:
     """The prices by the path of their key; what was not priced is said to be so."""
+    told = economics.model_fields_set | {name.partition(".")[0] for name in not_priced} | ALWAYS_TOLD
+    prices = {name: value for name, value in economics.model_dump(mode="json").items() if name in told}
     return Table(
         caption="Prices and volumes",
         columns=(Column("key", "words"), Column("value", "sentences")),
@@ -149,6 +157,9 @@ def prices_table(prices: Mapping[str, Any], not_priced: tuple[str, ...]) -> Tabl
             for key, value in _flat(prices)
             if key != "note"
         ),
+        note="A price that is a guess is told by its lowest, likeliest and highest value."
+        if any(isinstance(price, Range) for price in economics.prices().values())
+        else "",
     )
 
 
@@ -227,18 +238,22 @@ def _verdict(candidate: Candidate | None, currency: str) -> str | Cell:
 
 
 def _flat(prices: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each price with the path of its key; of a cost matrix, each row."""
+    """Each price with the path of its key; of a matrix, each row; of machines to choose from, each."""
     for key, value in prices.items():
-        if key == "cost_matrix" and value is not None:
+        if key in ("cost_matrix", "value_matrix") and value is not None:
             rows = value.items() if isinstance(value, Mapping) else enumerate(value)
             yield from ((f"{key}.{true}", _costs(row)) for true, row in rows)
-        elif isinstance(value, Mapping):
+        elif key == "instances":
+            yield from (
+                (f"{key}.{one['name']}", f"{one['memory_gb']:g} GB, {one['price_per_hour']:g}") for one in value
+            )
+        elif isinstance(value, Mapping) and set(value) != GUESS:
             yield from ((f"{key}.{inner}", _plain(price)) for inner, price in value.items())
         else:
             yield key, _plain(value)
 
 
-def _costs(row: Mapping[str, float] | Sequence[float]) -> str:
+def _costs(row: Mapping[str, Any] | Sequence[Any]) -> str:
     if isinstance(row, Mapping):
         return ", ".join(f"{predicted}: {_plain(cost)}" for predicted, cost in row.items())
     return ", ".join(map(_plain, row))
@@ -247,6 +262,8 @@ def _costs(row: Mapping[str, float] | Sequence[float]) -> str:
 def _plain(value: object) -> str:
     if value is None:
         return MISSING
+    if isinstance(value, Mapping) and set(value) == GUESS:
+        return f"{_plain(value['low'])} to {_plain(value['high'])}, likeliest {_plain(value['mode'])}"
     if isinstance(value, float | int) and not isinstance(value, bool):
         return f"{value:,.12g}"
     return str(value)

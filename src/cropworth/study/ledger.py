@@ -217,11 +217,22 @@ class Ledger:
             plain["examples"] = None if pictures is None else Examples(pictures, crops)
             plain["curve"] = tuple(Epoch(**epoch) for epoch in plain["curve"])
             record = Record(**plain)
-            if record.predictions is not None and len(record.predictions) != len(record.labels):
-                raise ValueError(f"{len(record.predictions)} predictions for {len(record.labels)} test items")
+            _check_lengths(record)
             return record
         except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise CropworthError(f"the trial {folder}: {error}", "a complete record", do) from None
+
+
+def _check_lengths(record: Record) -> None:
+    """Refuse arrays that are not of the same items."""
+    arrays = {"predictions": record.predictions, "payoffs": record.payoffs}
+    arrays |= {"weights": record.weights, "values": record.values}
+    for name, array in arrays.items():
+        if array is not None and len(array) != len(record.labels):
+            raise ValueError(f"{len(array)} {name} for {len(record.labels)} test items")
+    known, predicted = record.validation_labels, record.validation_probabilities
+    if predicted is not None and (known is None or len(known) != len(predicted)):
+        raise ValueError(f"{len(predicted)} validation predictions, and not as many labels")
 
 
 def write_atomically(path: Path, content: str) -> None:

@@ -77,9 +77,12 @@ class Record:
         weights: (n,), float32, how many items of the deployment each test item stands for; None where all are alike.
         values: (n,), float32, what depends on each test item, in units that the prices of errors are of; None where
             the same depends on each.
-        validation_labels: (m,), true classes of the validation items; None where unknown.
-        validation_probabilities: (m, C), float32, of the validation items; None where unknown, or as `probabilities`.
-        training_energy_j: joules that the training took; None where not measured.
+        validation_labels: (m,), int64, true classes of the validation items; None for a regression, or a study of an
+            older version.
+        validation_probabilities: (m, C), float32, of the validation items by the kept weights, to choose thresholds by;
+            None as `validation_labels`, or where the trial diverged.
+        training_energy_j: joules of the processors during training, see `cropworth.measure.energy`; None where they are
+            unknown, as with trials side by side, whose energy no counter tells apart.
     """
 
     trial: str
@@ -147,14 +150,16 @@ class Record:
 
 @dataclass(frozen=True)
 class Latency:
-    """Inference times of all variants, measured in turn while nothing trained.
+    """What the inference of all variants takes, measured while nothing trained; the times in turn.
 
     Attributes:
         batch_size: items in one call.
         threads: threads torch was given.
         seconds_per_item: by variant, one number a round; the same round of two variants is a pair.
-        memory_bytes: by variant, most memory resident while a batch is predicted; without those not measured.
-        energy_j_per_item: by variant, joules of one item's inference; without those not measured.
+        memory_bytes: by variant, most memory resident in a process that does nothing but predict such a batch, with
+            Python and torch themselves; without those whose is unknown.
+        energy_j_per_item: by variant, joules of the processors for one item of such a batch; without those whose are
+            unknown.
     """
 
     batch_size: int

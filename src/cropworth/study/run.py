@@ -1,4 +1,4 @@
-"""`run_study`: train what is missing, then time the inference of all variants."""
+"""`run_study`: train what is missing, then measure the inference of all variants."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import torch
 from cropworth.data.build import build_task
 from cropworth.data.task import Task
 from cropworth.errors import CropworthError
+from cropworth.measure.energy import processor_counters
 from cropworth.measure.environment import available_cores
-from cropworth.measure.time import interleaved
-from cropworth.study.classifier import Classifier
+from cropworth.study.inference import measure_inference
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.plan import Plan
-from cropworth.study.record import Latency, Study
-from cropworth.study.train import batches, run_trial, training_step
+from cropworth.study.record import Study
+from cropworth.study.train import run_trial, training_step
 from cropworth.study.variants import build_variant, item_flops
 
 # Enough steps to see past the first ones, which allocate.
@@ -77,7 +77,9 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
 
 
 def run_study(prepared: Prepared, out: Path, jobs: int, progress: Callable[[Progress], None] = lambda _: None) -> Study:
-    """Train the trials that `out` does not have yet, `jobs` at a time, and time the inference.
+    """Train the trials that `out` does not have yet, `jobs` at a time, and measure the inference.
+
+    The energy of training is measured with a single job only: no counter tells the energy of trials side by side apart.
 
     Args:
         prepared: what to study.
@@ -101,7 +103,7 @@ def run_study(prepared: Prepared, out: Path, jobs: int, progress: Callable[[Prog
         progress(Progress(done, len(trials), work_done / sum(work.values()), failed))
     timed = None if missing else ledger.read_latency()
     if timed is None or not timed.seconds_per_item.keys() >= plan.variants.keys():
-        ledger.write_latency(time_inference(prepared, ledger))
+        ledger.write_latency(measure_inference(plan, task, ledger, prepared.folder))
     return ledger.read()
 
 
@@ -117,29 +119,6 @@ def check_jobs(jobs: int) -> None:
             f"1 to {available_cores()}, the processors there are",
             "Choose another number of jobs.",
         )
-
-
-def time_inference(prepared: Prepared, ledger: Ledger) -> Latency:
-    """Inference seconds an item of every variant, in turn, while nothing trains.
-
-    Each variant is timed with the weights of its first trial that has any, at the largest training-set size.
-    """
-    plan, test = prepared.plan, prepared.task.test
-    size = plan.timing.batch_size
-    batch = next(batches(test.take(torch.arange(size) % len(test)), size))
-
-    def call(model: Classifier) -> Callable[[], object]:
-        def predict() -> None:
-            with torch.inference_mode():
-                model(batch)
-
-        return predict
-
-    torch.set_num_threads(available_cores())
-    calls = {name: call(_trained(prepared, ledger, name).eval()) for name in plan.variants}
-    seconds = interleaved(calls, plan.timing.rounds, warmup=5)
-    per_item = {name: tuple(s / size for s in rounds) for name, rounds in seconds.items()}
-    return Latency(size, torch.get_num_threads(), per_item)
 
 
 def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> float:
@@ -170,32 +149,26 @@ def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int
     return float(sum(per_item[t["name"]] * items for t, items in zip(trials, seen, strict=True)) / jobs)
 
 
-def _trained(prepared: Prepared, ledger: Ledger, variant: str) -> Classifier:
-    """The variant with the weights of its first trial that has any, at the largest size; untrained where none has."""
-    plan = prepared.plan
-    model = build_variant(plan, variant, prepared.task, 0, prepared.folder)
-    for seed in range(plan.study.seeds):
-        weights = ledger.weights(trial_name(plan.trial(variant, max(plan.study.train_sizes), seed)))
-        if weights.is_file():
-            model.load_state_dict(torch.load(weights, weights_only=True))
-            break
-    return model
-
-
 def _train(prepared: Prepared, ledger: Ledger, trials: list[dict[str, Any]], jobs: int) -> Iterator[tuple[str, str]]:
     """Run the trials in worker processes -> (trial's name, status), as they finish."""
     threads = available_cores() // jobs
-    calls = (joblib.delayed(_one_trial)(prepared.plan, prepared.folder, ledger, trial, threads) for trial in trials)
+    calls = (
+        joblib.delayed(_one_trial)(prepared.plan, prepared.folder, ledger, trial, threads, alone=jobs == 1)
+        for trial in trials
+    )
     with warnings.catch_warnings():
         # Large models grow a worker until joblib replaces it, and warns that it did; no trial is lost.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
         yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls)
 
 
-def _one_trial(plan: Plan, folder: Path | None, ledger: Ledger, trial: dict[str, Any], threads: int) -> tuple[str, str]:
+def _one_trial(
+    plan: Plan, folder: Path | None, ledger: Ledger, trial: dict[str, Any], threads: int, alone: bool
+) -> tuple[str, str]:
     """Train one trial and write it into the ledger; runs in a worker process."""
     task = _task(plan.data, folder)
-    record, model = run_trial(plan, trial["name"], trial["train_size"], trial["seed"], task, threads, folder)
+    counters = processor_counters() if alone else None
+    record, model = run_trial(plan, trial["name"], trial["train_size"], trial["seed"], task, threads, folder, counters)
     keep = None if record.status == "diverged" else partial(torch.save, model.state_dict())
     ledger.write_trial(trial, record, keep)
     return record.trial, record.status

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cropworth.crops.health import CropHealth, blank, crop_health, localisation_iou
@@ -18,6 +20,7 @@ from cropworth.crops.spatial import shrink
 from cropworth.crops.training import parameter_groups, set_reach
 from cropworth.data.task import Split, Task
 from cropworth.errors import NotFiniteError
+from cropworth.measure.energy import Counters, Energy
 from cropworth.measure.environment import available_cores, describe_environment
 from cropworth.measure.memory import peak_bytes, reset_peak
 from cropworth.measure.time import Stopwatch
@@ -48,7 +51,14 @@ class Fit:
 
 
 def run_trial(
-    plan: Plan, variant: str, train_size: int, seed: int, task: Task, threads: int, folder: Path | None = None
+    plan: Plan,
+    variant: str,
+    train_size: int,
+    seed: int,
+    task: Task,
+    threads: int,
+    folder: Path | None = None,
+    counters: Counters | None = None,
 ) -> tuple[Record, Classifier]:
     """Train and measure one variant.
 
@@ -60,6 +70,7 @@ def run_trial(
         task: the plan's data, read or drawn.
         threads: torch's, for this process.
         folder: the plan's own, where a user's module may lie.
+        counters: of energy, where nothing else runs that they would count too.
 
     Returns:
         The record and the trained model. A trial that diverges is a record too.
@@ -74,10 +85,13 @@ def run_trial(
         flops = item_flops(model, task)
         reset_peak()
         started_at = time.time()
-        with Stopwatch() as training:
+        with Energy(counters) as energy, Stopwatch() as training:
             fit = train(model, task, plan, variant, train_size, seed)
     peak = peak_bytes()
     predicted, theta, health = (None, None, None) if fit.diverged else evaluate(model, task.test)
+    pictures = None if fit.diverged else examples(model, task.test)
+    # After all that is of the test, whose predictions stay what they were if a user's model draws when it predicts.
+    validation = predict(model, task.validation) if task.classes and not fit.diverged else None
     problem = ""
     if health is not None and health.problem and isinstance(plan.variants[variant], Crop):
         problem = f"{health.problem}. {health.recommendation}"
@@ -101,12 +115,16 @@ def run_trial(
         labels=task.test.labels.numpy(),
         probabilities=predicted.numpy() if predicted is not None and task.classes else None,
         numbers=predicted.numpy() if predicted is not None and not task.classes else None,
-        payoffs=None if task.test.payoffs is None else task.test.payoffs.numpy(),
-        theta=None if theta is None else theta.numpy(),
+        payoffs=_array(task.test.payoffs),
+        theta=_array(theta),
         crop_health={} if health is None else health.as_dict(),
         median_iou=_median_iou(theta, task.test),
-        examples=None if fit.diverged else examples(model, task.test),
+        examples=pictures,
         environment=describe_environment(),
+        values=_array(task.test.values),
+        validation_labels=_array(task.validation.labels) if task.classes else None,
+        validation_probabilities=_array(validation),
+        training_energy_j=energy.joules,
     )
     return record, model
 
@@ -201,6 +219,13 @@ def _score(predicted: Tensor, labels: Tensor) -> float:
 
 
 @torch.no_grad()
+def predict(model: Classifier, items: Split) -> Tensor:
+    """Probabilities (n, C), or the numbers (n,) of a regression."""
+    model.eval()
+    return torch.cat([model.predicted(model(batch)) for batch in batches(items, EVALUATION_BATCH)])
+
+
+@torch.no_grad()
 def evaluate(model: Classifier, items: Split) -> tuple[Tensor, Tensor | None, CropHealth | None]:
     """Predictions, poses (n, d, d + 1) of a model that crops, and the health of its crops.
 
@@ -243,6 +268,10 @@ def _picture(images: Tensor) -> Tensor:
     scale = min(1.0, LARGEST_PICTURE / max(height, width))
     small = shrink(images, (max(1, round(height * scale)), max(1, round(width * scale))))
     return (small * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def _array(values: Tensor | None) -> NDArray[Any] | None:
+    return None if values is None else values.numpy()
 
 
 def _median_iou(theta: Tensor | None, items: Split) -> float | None:

@@ -10,10 +10,8 @@ from cropworth.worth.results import Appraisal, SizeAppraisal
 
 def to_json(appraisal: Appraisal) -> dict[str, Any]:
     """Plain data; null where something is undefined, never NaN."""
-    plain = asdict(appraisal)
-    plain["not_priced"] = list(appraisal.not_priced)
-    plain["sizes"] = [_size(size) for size in appraisal.sizes]
-    return plain | _size(appraisal.largest)
+    plain = asdict(appraisal) | {"sizes": [_size(size) for size in appraisal.sizes]}
+    return _lists(plain | _size(appraisal.largest))  # type: ignore[no-any-return]
 
 
 def _size(size: SizeAppraisal) -> dict[str, Any]:
@@ -26,3 +24,10 @@ def _size(size: SizeAppraisal) -> dict[str, Any]:
 
 def _without_name(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key != "name"}
+
+
+def _lists(value: Any) -> Any:
+    """Tuples as lists, as JSON has them."""
+    if isinstance(value, dict):
+        return {key: _lists(inner) for key, inner in value.items()}
+    return [_lists(inner) for inner in value] if isinstance(value, tuple | list) else value

@@ -7,58 +7,16 @@ probability t a false alarm counts t / (1 - t) of a case. No prices are needed, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cropworth.errors import CropworthError
 from cropworth.worth.interval import Component, TwoWay, interval_around
-from cropworth.worth.results import Interval
+from cropworth.worth.results import Benefit, DecisionCurve, Interval
 
 Array = NDArray[np.float64]
 Probabilities = NDArray[np.float32] | NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Benefit:
-    """What deciding by one model brings at each of T thresholds, or what one brings more than another.
-
-    Attributes:
-        net_benefit: true positives an item, less false positives an item times t / (1 - t); in cases found an item
-            (Vickers and Elkin 2006, Medical Decision Making 26, 565-574).
-        standardised: net benefit over prevalence: 1 is what finding all cases without a false alarm would bring
-            (Kerr et al. 2016, Journal of Clinical Oncology 34, 2534-2540).
-        interventions_avoided: treatments an item that are saved against treating all, no case missed more: the gain in
-            net benefit over treating all, times (1 - t) / t (Vickers and Elkin 2006).
-    """
-
-    net_benefit: tuple[Interval, ...]
-    standardised: tuple[Interval, ...]
-    interventions_avoided: tuple[Interval, ...]
-
-
-@dataclass(frozen=True)
-class DecisionCurve:
-    """Net benefit over thresholds of two models, with 95 % intervals; each holds at its own threshold.
-
-    The intervals allow for seeds and items, and for the prevalence where that is the test set's own.
-
-    Attributes:
-        thresholds: (T,), probabilities from which an item counts as positive.
-        prevalence: share of positives that the benefits are for.
-        treat_all: (T,), net benefit of calling every item positive. Calling none so has a net benefit of 0.
-        baseline: of the baseline.
-        candidate: of the candidate.
-        difference: candidate less baseline, paired by seed and item.
-    """
-
-    thresholds: tuple[float, ...]
-    prevalence: float
-    treat_all: tuple[float, ...]
-    baseline: Benefit
-    candidate: Benefit
-    difference: Benefit
 
 
 def decision_curve(

@@ -16,7 +16,7 @@ from scipy import special, stats
 
 from cropworth.worth.results import Interval
 
-LEVEL = 0.95
+ALPHA = 0.05
 FEWEST_SEEDS = 3
 Array = NDArray[np.float64]
 
@@ -36,6 +36,22 @@ class Component:
     def scaled(self, factor: float) -> Component:
         """The component of `factor` times the estimate."""
         return Component(self.variance * factor**2, self.df)
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """Two-sided error rates of the t quantiles in an interval.
+
+    Attributes:
+        seeds: of the component by seeds.
+        others: of all other components.
+    """
+
+    seeds: float = ALPHA
+    others: float = ALPHA
+
+
+ALONE = ErrorRates()
 
 
 @dataclass(frozen=True)
@@ -71,7 +87,7 @@ class TwoWay:
 
     def estimate(self, coefficients: ArrayLike) -> Array:
         """Sum of the means with coefficients (..., K, P) -> (...)."""
-        return np.asarray(np.einsum("...kp,kp->...", coefficients, self.mean))
+        return np.asarray(np.einsum("...kp,kp->...", np.asarray(coefficients, dtype=np.float64), self.mean))
 
     def variances(self, coefficients: ArrayLike) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         """Variance and degrees of freedom (...) of `estimate`, by seeds and then by items.
@@ -89,7 +105,7 @@ class TwoWay:
         spread = (of_stratum**2 / np.maximum(self.items - 1, 1)).sum(-1)
         item_df = np.divide(total**2, spread, out=np.full_like(total, inf), where=spread > 0)  # Satterthwaite 1946
         df = float(self.seeds - 1)
-        agree = _t(df, LEVEL) ** 2 * seed < _t(inf, LEVEL) ** 2 * residual / 2
+        agree = _t(df, ALPHA) ** 2 * seed < _t(inf, ALPHA) ** 2 * residual / 2
         by_seed = np.where(agree, residual / 2, seed), np.where(agree, inf, df)
         return by_seed, (np.maximum(total - residual, 0.0), item_df)
 
@@ -145,20 +161,25 @@ def two_way(
     )
 
 
-def half_width(components: Sequence[Component], level: float = LEVEL) -> float:
+def half_width(components: Sequence[Component], rates: ErrorRates = ALONE) -> float:
     """Half of the two-sided interval of an estimate with these components: sqrt(sum t^2(df) v).
 
-    Its coverage is at least `level`, whatever the components' shares (Banerjee 1960, Sankhya 22, 359-376). With
-    Satterthwaite's degrees of freedom in place of the sum it would be 92 % at three seeds, for a level of 95 %.
+    Its coverage is at least what the error rates say, whatever the components' shares (Banerjee 1960, Sankhya 22,
+    359-376). With Satterthwaite's degrees of freedom in place of the sum it would be 92 % at three seeds instead of 95.
+
+    Args:
+        components: the one by seeds first.
+        rates: at which each t quantile is taken.
     """
-    return sqrt(sum(_t(c.df, level) ** 2 * c.variance for c in components))
+    of_each = (rates.seeds, *[rates.others] * (len(components) - 1))
+    return sqrt(sum(_t(c.df, rate) ** 2 * c.variance for c, rate in zip(components, of_each, strict=True)))
 
 
-def interval_around(estimate: float, components: Sequence[Component] | None, level: float = LEVEL) -> Interval:
+def interval_around(estimate: float, components: Sequence[Component] | None, rates: ErrorRates = ALONE) -> Interval:
     """The two-sided interval; without components (too few seeds or items) its ends are unknown."""
     if components is None:
         return Interval(estimate, None, None)
-    reach = half_width(components, level)
+    reach = half_width(components, rates)
     return Interval(estimate, estimate - reach, estimate + reach)
 
 
@@ -168,9 +189,9 @@ def two_way_interval(differences: Array, weights: Array | None = None) -> Interv
     return interval_around(float(found.mean[0, 0]), found.components([[1.0]]))
 
 
-def simultaneous_level(count: int, level: float = LEVEL) -> float:
-    """The level of each of `count` intervals that hold all at once with `level` (Sidak 1967, JASA 62, 626-633)."""
-    return level ** (1 / max(1, count))
+def simultaneous(count: int, alpha: float = ALPHA) -> float:
+    """The error rate of each of `count` intervals that hold all at once but for `alpha` (Sidak 1967, JASA 62, 626)."""
+    return float(1 - (1 - alpha) ** (1 / max(1, count)))
 
 
 def median_component(values: Array) -> Component:
@@ -200,10 +221,10 @@ def multibootstrap(differences: Array, draws: int, seed: int) -> Interval:
     seed_weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws) / seeds  # (draws, S)
     item_weights = rng.multinomial(items, np.full(items, 1 / items), draws) / items  # (draws, n)
     means = np.einsum("ds,sn,dn->d", seed_weights, differences, item_weights, optimize=True)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2])
     return Interval(float(differences.mean()), float(low), float(high))
 
 
-def _t(df: float, level: float) -> float:
-    # Without the checks of scipy.stats, for `seeds_needed` asks for a thousand of them.
-    return float(special.stdtrit(min(df, 1e9), (1 + level) / 2))
+def _t(df: float, alpha: float) -> float:
+    # Without the checks of scipy.stats, for `seeds_needed` asks for many of them.
+    return float(special.stdtrit(min(df, 1e9), 1 - alpha / 2))

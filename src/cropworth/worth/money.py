@@ -5,15 +5,30 @@ Yearly amounts fall at the end of each year; the investment falls now. Rates are
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 
-def annuity_factor(rate: float, years: int) -> float:
-    """Present value of 1 at the end of each of `years` years: (1 - (1 + r)^-T) / r; T at a rate of 0."""
-    return sum((1 + rate) ** -year for year in range(1, years + 1))
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
 
 
-def net_present_value(investment: float, cash_flow: float, rate: float, years: int) -> float:
-    """-investment + the present value of a yearly `cash_flow`."""
-    return -investment + cash_flow * annuity_factor(rate, years)
+def yearly(growth: ArrayLike, years: int) -> Array:
+    """What 1 in the first year has become in each: (..., years), (1 + g)^(t - 1)."""
+    return np.asarray((1 + np.asarray(growth, dtype=np.float64))[..., None] ** np.arange(years))
+
+
+def present_value(rate: ArrayLike, flows: ArrayLike) -> Array:
+    """Sum of flows (..., T) at the ends of years 1 to T, discounted at `rate` (...): sum of F_t / (1 + r)^t."""
+    amounts = np.asarray(flows, dtype=np.float64)
+    discount = (1 + np.asarray(rate, dtype=np.float64))[..., None] ** -np.arange(1, amounts.shape[-1] + 1)
+    return np.asarray((amounts * discount).sum(-1))
+
+
+def annuity_factor(rate: ArrayLike, years: int, growth: ArrayLike = 0.0) -> Array:
+    """Present value of 1 at the end of the first of `years` years, which grows: (1 - (1 + r)^-T) / r where g = 0."""
+    flows = yearly(growth, years)
+    return present_value(np.broadcast_to(rate, np.broadcast_shapes(np.shape(rate), flows.shape[:-1])), flows)
 
 
 def return_on_investment(benefits: float, costs: float) -> float | None:
@@ -21,37 +36,32 @@ def return_on_investment(benefits: float, costs: float) -> float | None:
     return (benefits - costs) / costs if costs > 0 else None
 
 
-def payback_years(investment: float, cash_flow: float, rate: float, years: int) -> float | None:
+def payback_years(investment: float, flows: Sequence[float], rate: float) -> float | None:
     """Years until the discounted cash flows have earned the investment back; at a rate of 0, the plain payback.
 
     Within a year the cash flow is taken as even. 0 where there is nothing to earn back, None where the horizon ends
     first.
     """
     if investment <= 0:
-        return 0.0 if cash_flow >= 0 else None
+        return 0.0 if min(flows) >= 0 else None
     left = investment
-    for year in range(1, years + 1):
-        flow = cash_flow / (1 + rate) ** year
+    for year, amount in enumerate(flows, start=1):
+        flow = amount / (1 + rate) ** year
         if 0 < left <= flow:
             return year - 1 + left / flow
         left -= flow
     return None
 
 
-def break_even_volume(investment: float, upkeep: float, gain: float, annuity: float) -> float | None:
-    """Predictions a year at which the NPV is 0: (I0 + A upkeep) / (gain A).
-
-    Args:
-        investment: now.
-        upkeep: a year.
-        gain: money gained by one prediction, its inference's extra cost taken off.
-        annuity: A, the annuity factor.
+def break_even(npv: Callable[[float], float]) -> float | None:
+    """The amount, 0 or more, at which a net present value that is linear in it is 0, and above which it pays.
 
     Returns:
-        0 where the candidate pays at any volume; None where more volume never makes it pay. That includes a candidate
-        that is cheaper to keep and loses with each prediction: it pays below a volume, not above one.
+        0 where the candidate pays from nothing on; None where more of it never makes it pay. That includes a candidate
+        that pays below an amount, not above one.
     """
-    fixed = investment + annuity * upkeep
-    if gain > 0:
-        return max(0.0, fixed / (gain * annuity))
-    return 0.0 if gain == 0 and fixed <= 0 else None
+    nothing, one = npv(0.0), npv(1.0)
+    slope = one - nothing
+    if slope > 0:
+        return max(0.0, -nothing / slope)
+    return 0.0 if slope == 0 and nothing >= 0 else None

@@ -26,7 +26,7 @@ def reason(verdict: Verdict | None, seeds: int, seeds_needed: int | None, more_t
         return REASONS[verdict]
     if seeds < FEWEST_SEEDS:
         few = "One seed gives" if seeds == 1 else "Two seeds give"
-        return f"{few} no interval: run at least {FEWEST_SEEDS}."
+        return f"{few} no interval: run at least three."
     if seeds_needed is not None:
         return (
             f"The interval of its net present value contains the margin; about {seeds_needed} seeds should settle it."
@@ -76,8 +76,8 @@ def _worth(best: Candidate, baseline: str, economics: Economics) -> str:
 
 def _evidence(best: Candidate, economics: Economics, test_items: int) -> str:
     seeds = f"{best.seeds} seed{'s' if best.seeds > 1 else ''}, {test_items:,} test items"
-    if best.npv.low is None or best.npv.high is None:
+    if best.npv_together.low is None or best.npv_together.high is None:
         return f"no interval from {seeds}"
-    ends = f"{money(best.npv.low, economics.currency)} to {money(best.npv.high, economics.currency)}"
+    ends = f"{money(best.npv_together.low, economics.currency)} to {money(best.npv_together.high, economics.currency)}"
     settled = f"; about {best.seeds_needed} seeds should settle it" if best.seeds_needed is not None else ""
     return f"95 % interval {ends}; {seeds}{settled}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from cropworth.worth.interval import FEWEST_SEEDS, LEVEL, Component, half_width
+from cropworth.worth.interval import ALONE, FEWEST_SEEDS, Component, ErrorRates, half_width
 from cropworth.worth.results import Interval, Verdict
 
 MOST_SEEDS = 1000
@@ -34,7 +34,7 @@ def seeds_needed(
     by_seed: Component,
     others: Sequence[Component],
     margin: float,
-    level: float = LEVEL,
+    rates: ErrorRates = ALONE,
 ) -> int | None:
     """The smallest number of seeds at which the verdict would be clear if the estimate held; None where none does.
 
@@ -44,12 +44,12 @@ def seeds_needed(
         by_seed: variance of the estimate by seeds, now.
         others: components that more seeds do not change.
         margin: as for `judge`.
-        level: of the interval.
+        rates: error rates of the interval.
     """
 
     def clear(count: int) -> bool:
         projected = Component(by_seed.variance * seeds / count, count - 1)
-        reach = half_width([projected, *others], level)
+        reach = half_width([projected, *others], rates)
         return judge(Interval(estimate, estimate - reach, estimate + reach), margin) != "not enough evidence"
 
     counts = range(max(seeds + 1, FEWEST_SEEDS), MOST_SEEDS + 1)  # more seeds never widen the interval
