@@ -17,7 +17,7 @@ from scipy import special, stats
 from cropworth.worth.results import Interval
 
 ALPHA = 0.05
-FEWEST_SEEDS = 3
+FEWEST_SEEDS = 3  # for a verdict: from two, a t interval is ten times as wide as its standard error
 Array = NDArray[np.float64]
 
 
@@ -83,7 +83,7 @@ class TwoWay:
     @property
     def known(self) -> bool:
         """Whether there are seeds and items enough to tell how the means vary."""
-        return self.seeds >= FEWEST_SEEDS and int(self.items.min()) > 1
+        return self.seeds > 1 and int(self.items.min()) > 1
 
     def estimate(self, coefficients: ArrayLike) -> Array:
         """Sum of the means with coefficients (..., K, P) -> (...)."""

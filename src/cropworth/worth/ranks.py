@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cropworth.study.record import Study
 from cropworth.worth.candidate import make_case
 from cropworth.worth.economics import Economics
+from cropworth.worth.interval import FEWEST_SEEDS
 from cropworth.worth.pairs import Losses, Paired, pair_up
 from cropworth.worth.ranking import dominated, ranking
 from cropworth.worth.results import Rank
@@ -67,7 +68,7 @@ def _joint_draws(losses: Losses, pairs: list[Paired], cases: list[Case]) -> Arra
         for seed in seeds
     ]
     means = losses.pricing.summarise(np.stack(gained))  # K P quantities in each stratum
-    if not means.known:
+    if not means.known or means.seeds < FEWEST_SEEDS:
         return None
     rng, strata = np.random.default_rng(0), len(means.items)
     spread = np.sqrt((means.seeds - 1) / rng.chisquare(means.seeds - 1, (DRAWS, 1)))
