@@ -72,4 +72,5 @@ def learning(study: Study, case: Case, losses: Losses, name: str) -> LearningCur
         np.stack([(losses.of(before) - losses.of(after)) @ amounts * weight for before, after in pair.both])
         for pair in enough.values()
     ]
-    return learning_curve(list(enough), gained, -nothing / each, seed=0)
+    seeds = [[before.seed for before, _ in pair.both] for pair in enough.values()]
+    return learning_curve(list(enough), gained, seeds, -nothing / each, seed=0)

@@ -262,7 +262,8 @@ class LearningCurve:
         fit: the fitted power law.
         sizes: of the band, from the smallest measured size to twice the largest.
         band: the fitted gain at each with its 95 % interval (for each size by itself).
-        measured: the measured gain at each training-set size, ascending, with its 95 % interval.
+        measured: the measured gain at each training-set size, ascending, with its 95 % interval; a little unlike the
+            appraisal's, for here each size's variance is moderated by the others'.
         shape: whether a power law describes the gains: 'turns back' where they rise and fall by more than chance,
             'no power law' where they miss the fit by more than chance. Then no size is named.
         answer: where the crop pays.
