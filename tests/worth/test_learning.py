@@ -34,22 +34,27 @@ def predictions(rng: np.random.Generator, gains: np.ndarray, seeds: int, items: 
     return found
 
 
+def fitted(
+    sizes: list[int], differences: list[np.ndarray], needed: float, seed: int = 0, draws: int = 1000
+) -> LearningCurve:
+    """With the same seeds at every size."""
+    return learning_curve(sizes, differences, [range(len(d)) for d in differences], needed, seed, draws)
+
+
 def curve_of(gains: list[float], needed: float = 0.0, noise: float = 0.1, seeds: int = 5) -> LearningCurve:
     sizes = SIZES[: len(gains)]
-    return learning_curve(
-        sizes, simulated(np.random.default_rng(0), np.array(gains), seeds, 500, noise), needed, seed=0
-    )
+    return fitted(sizes, simulated(np.random.default_rng(0), np.array(gains), seeds, 500, noise), needed, seed=0)
 
 
 def test_without_noise_the_curve_is_found_by_hand() -> None:
     # 0.32 - 10 n^-1/2 is 0 at n = (10 / 0.32)^2 = 976.6
     exact = [np.full((3, 4), 0.32 - 10 * n**-0.5) for n in SIZES]
-    found = learning_curve(SIZES, exact, 0.0, seed=0)
+    found = fitted(SIZES, exact, 0.0)
     assert (found.fit.a, found.fit.b, found.fit.c) == pytest.approx((-10, 0.5, 0.32), rel=0.05)
     assert (found.shape, found.answer) == ("power law", "from")
     assert (found.size.estimate, found.size.low, found.size.high) == pytest.approx((976.6,) * 3, rel=0.005)
     assert found.words == "The crop pays from about 977 training items on (95 % interval 977 to 977)."
-    falling = learning_curve(SIZES, [-array for array in exact], 0.0, seed=0)
+    falling = fitted(SIZES, [-array for array in exact], 0.0)
     assert falling.answer == "up to"
     assert falling.words == "The crop pays up to about 977 training items (95 % interval 977 to 977)."
 
@@ -59,7 +64,7 @@ def test_the_fit_against_scipys() -> None:
     differences = simulated(rng, 0.3 - 5 * np.array(SIZES) ** -0.5, 6, 300, 0.5)
     spreads = np.array([d.mean(axis=1).var(ddof=1) for d in differences])
     moderated = np.sqrt((5 * spreads + 4 * spreads.mean()) / 9)  # 5 degrees of freedom of its own, 4 of all sizes'
-    found = learning_curve(SIZES, differences, 0.0, seed=0)
+    found = fitted(SIZES, differences, 0.0)
     theirs, _ = optimize.curve_fit(
         lambda n, a, b, c: a * (n / 4000) ** -b + c,
         np.array(SIZES),
@@ -81,7 +86,7 @@ def test_the_interval_holds_the_break_even_size(slope: float, end: float, answer
     gains = slope * np.array(SIZES) ** -0.5 + end
     told = held = ill = measured = 0
     for repeat in range(repeats):
-        found = learning_curve(SIZES, predictions(rng, gains, 4, 400), needed, seed=repeat, draws=500)
+        found = fitted(SIZES, predictions(rng, gains, 4, 400), needed, seed=repeat, draws=500)
         ill += found.shape != "power law"
         measured += sum(i.low <= gain <= i.high for i, gain in zip(found.measured, gains, strict=True))
         if found.answer == answer:
@@ -113,9 +118,7 @@ def test_nothing_is_told_where_all_is_noise() -> None:
 def test_no_size_beyond_twice_the_largest_is_named() -> None:
     # 0.1 - 8.5 n^-1/2 is 0 at 7,225, below 8,000; and 0.1 - 9.5 n^-1/2 at 9,025, above it.
     near, far = (
-        learning_curve(
-            SIZES, simulated(np.random.default_rng(3), 0.1 - a * np.array(SIZES) ** -0.5, 10, 1000, 0.03), 0, 0
-        )
+        fitted(SIZES, simulated(np.random.default_rng(3), 0.1 - a * np.array(SIZES) ** -0.5, 10, 1000, 0.03), 0, 0)
         for a in (8.5, 9.5)
     )
     assert near.answer == "from"
@@ -140,7 +143,7 @@ def test_a_loss_at_every_measured_size_is_told_even_where_the_rest_is_not() -> N
 def test_every_size_named_is_within_reach(seed: int, noise: float, needed: float) -> None:
     rng = np.random.default_rng(seed)
     gains = rng.normal(0, 0.3) + rng.normal(0, 0.3) * (np.array(SIZES) / 1000) ** -rng.uniform(0.05, 2)
-    found = learning_curve(SIZES, simulated(rng, gains, 3, 20, noise), needed, seed=0, draws=100)
+    found = fitted(SIZES, simulated(rng, gains, 3, 20, noise), needed, seed=0, draws=100)
     named = [end for end in (found.size.low, found.size.estimate, found.size.high) if end is not None]
     assert all(250 <= end <= 8000.001 for end in named)
     if found.size.low is not None and found.size.high is not None:
@@ -173,17 +176,36 @@ def test_what_the_measured_sizes_of_an_ill_behaved_curve_say_by_themselves() -> 
     assert below.words.endswith("; it does not pay below 4,000.")
 
 
+def test_what_a_seed_brings_to_every_size_does_not_average_out() -> None:
+    rng = np.random.default_rng(6)
+    by_seed = rng.normal(0, 0.1, (8, 1))
+    differences = [0.3 - 5 * n**-0.5 + by_seed + rng.normal(0, 0.1, (8, 500)) for n in SIZES]
+    same, other = (
+        learning_curve(SIZES, differences, names, 0.1, seed=0)
+        for names in ([range(8)] * 5, [range(8 * k, 8 * k + 8) for k in range(5)])
+    )
+
+    def width(found: LearningCurve) -> float:
+        middle = found.band[len(found.band) // 2]
+        return middle.high - middle.low
+
+    # Five independent sizes would bring the middle of the curve a standard error of about one size's / 5^1/2.
+    assert width(same) > 1.6 * width(other)
+    measured = same.measured[2]
+    assert width(same) == pytest.approx(measured.high - measured.low, rel=0.15)
+
+
 def test_currency_order_and_a_swap() -> None:
     differences = simulated(np.random.default_rng(4), 0.3 - 8 * np.array(SIZES) ** -0.5, 6, 300, 0.2)
-    found = learning_curve(SIZES, differences, 0.02, seed=0)
+    found = fitted(SIZES, differences, 0.02)
     assert found.answer == "from"
-    assert learning_curve(SIZES, differences, 0.02, seed=0) == found
-    assert learning_curve(SIZES[::-1], differences[::-1], 0.02, seed=0) == found
-    scaled = learning_curve(SIZES, [100 * d for d in differences], 2.0, seed=0)
+    assert fitted(SIZES, differences, 0.02) == found
+    assert fitted(SIZES[::-1], differences[::-1], 0.02) == found
+    scaled = fitted(SIZES, [100 * d for d in differences], 2.0)
     assert (scaled.answer, scaled.words) == (found.answer, found.words)
     assert scaled.fit.c == pytest.approx(100 * found.fit.c)
     # The baseline against the crop: it pays up to where the crop begins to.
-    swapped = learning_curve(SIZES, [-d for d in differences], -0.02, seed=0)
+    swapped = fitted(SIZES, [-d for d in differences], -0.02)
     assert swapped.answer == "up to"
     assert swapped.size.estimate == pytest.approx(found.size.estimate)
     assert (swapped.size.low, swapped.size.high) == pytest.approx((found.size.low, found.size.high), rel=0.1)
@@ -192,7 +214,7 @@ def test_currency_order_and_a_swap() -> None:
 def test_a_large_study_takes_less_than_a_second() -> None:
     differences = simulated(np.random.default_rng(5), 0.3 - 5 * np.array(SIZES) ** -0.5, 20, 10_000, 0.5)
     start = perf_counter()
-    learning_curve(SIZES, differences, 0.1, seed=0, draws=1000)
+    fitted(SIZES, differences, 0.1, seed=0, draws=1000)
     assert perf_counter() - start < 1
 
 
@@ -219,4 +241,10 @@ three = [np.zeros((3, 4)) + n for n in range(3)]
 )
 def test_bad_input(sizes: list[int], differences: list[np.ndarray], needed: float, message: str) -> None:
     with pytest.raises(CropworthError, match=message):
-        learning_curve(sizes, differences, needed, seed=0)
+        fitted(sizes, differences, needed)
+
+
+@pytest.mark.parametrize("names", [[range(3)] * 2, [range(3), range(3), [0, 1, 1]], [range(3), range(3), range(4)]])
+def test_rows_without_a_seed_of_their_own(names: list[list[int]]) -> None:
+    with pytest.raises(CropworthError, match="expected each row's seed, each once"):
+        learning_curve([1, 2, 3], three, names, 0.0, seed=0)

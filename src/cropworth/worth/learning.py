@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -53,7 +54,8 @@ class LearningCurve:
         fit: the fitted power law.
         sizes: of the band, from the smallest measured size to twice the largest.
         band: the fitted gain at each with its 95 % interval (for each size by itself).
-        measured: the measured gain at each training-set size, ascending, with its 95 % interval.
+        measured: the measured gain at each training-set size, ascending, with its 95 % interval; a little unlike the
+            appraisal's, for here each size's variance is moderated by the others'.
         shape: whether a power law describes the gains: 'turns back' where they rise and fall by more than chance,
             'no power law' where they miss the fit by more than chance. Then no size is named.
         answer: where the crop pays.
@@ -73,7 +75,12 @@ class LearningCurve:
 
 
 def learning_curve(
-    sizes: Sequence[int], differences: Sequence[Array], needed: float, seed: int, draws: int = 1000
+    sizes: Sequence[int],
+    differences: Sequence[Array],
+    seeds: Sequence[Sequence[int]],
+    needed: float,
+    seed: int,
+    draws: int = 1000,
 ) -> LearningCurve:
     """Fit a n^-b + c to the gains, by least squares weighted by the seeds' variance, and say where the crop pays.
 
@@ -85,6 +92,7 @@ def learning_curve(
         sizes: M training-set sizes, at least 3, in any order.
         differences: for each size (S seeds, n items): money gained a prediction. S at least 3, and the same n items
             at every size.
+        seeds: for each size the S seeds' names, in the order of its rows; a seed's training sets are nested.
         needed: gain a prediction from which the crop pays (its break-even gain).
         seed: of the draws.
         draws: number of them.
@@ -95,11 +103,11 @@ def learning_curve(
     Source: Viering and Loog 2022, The Shape of Learning Curves: a Review, IEEE TPAMI 45, 7799-7819 (the power law, its
     limits); Golub and Pereyra 1973 (separable least squares); Fieller 1954 (the interval).
     """
-    _check(sizes, differences, needed)
+    _check(sizes, differences, seeds, needed)
     order = np.argsort(sizes)
     measured, arrays = np.asarray(sizes, dtype=np.float64)[order], [differences[i] for i in order]
     gains = np.array([array.mean() for array in arrays])
-    noise, variances = _noise(arrays, draws, np.random.default_rng(seed))
+    noise, variances = _noise(arrays, [seeds[i] for i in order], draws, np.random.default_rng(seed))
     relative = measured / measured[-1]
     fit = _fit(gains[None], relative, variances)
     fits = _fit(gains + noise, relative, variances)
@@ -124,7 +132,7 @@ def learning_curve(
     )
 
 
-def _check(sizes: Sequence[int], differences: Sequence[Array], needed: float) -> None:
+def _check(sizes: Sequence[int], differences: Sequence[Array], seeds: Sequence[Sequence[int]], needed: float) -> None:
     shapes = [array.shape for array in differences]
     found = f"training-set sizes {list(sizes)} with differences of shapes {shapes}"
     if len(sizes) != len(shapes) or len(set(sizes)) < max(FEWEST_SIZES, len(sizes)) or min(sizes) <= 0:
@@ -137,6 +145,12 @@ def _check(sizes: Sequence[int], differences: Sequence[Array], needed: float) ->
         raise CropworthError(
             found, f"(S, n) of at least {FEWEST_SEEDS} seeds and 2 items", "Leave out sizes with fewer seeds."
         )
+    if [len(set(names)) for names in seeds] != [count for count, _ in shapes]:
+        raise CropworthError(
+            f"{found} and seeds {[list(names) for names in seeds]}",
+            "each row's seed, each once",
+            "Name every row's seed.",
+        )
     if len({items for _, items in shapes}) > 1:
         raise CropworthError(found, "the same test items at every size", "Compare records of one study.")
     if not np.isfinite(needed) or not all(np.isfinite(array).all() for array in differences):
@@ -147,12 +161,14 @@ def _check(sizes: Sequence[int], differences: Sequence[Array], needed: float) ->
         )
 
 
-def _noise(differences: Sequence[Array], draws: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _noise(
+    differences: Sequence[Array], names: Sequence[Sequence[int]], draws: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
     """Draws (D, M) of the gains' errors around those measured, and the (M,) variances of the gains by seeds.
 
-    A parametric bootstrap. Seeds: independent at each size, t distributed, as few seeds tell little of their spread;
-    each size's variance is moderated by that of all sizes (Smyth 2004, Statistical Applications in Genetics and
-    Molecular Biology 3, 3).
+    A parametric bootstrap. Seeds: t distributed, as few seeds tell little of their spread; each size's variance is
+    moderated by that of all sizes (Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3, 3); one
+    part is independent at each size, the other shared, as far as the same seed does well at several sizes.
     Items: the same at every size, so one normal draw with the covariance of the item means over sizes, the residual's
     share taken out of its diagonal, for the seeds' variance holds it already. Resampling seeds and items instead
     counts that share twice, and with 3 seeds its 95 % interval covers 92 %.
@@ -169,7 +185,22 @@ def _noise(differences: Sequence[Array], draws: int, rng: np.random.Generator) -
     root = vectors * np.sqrt(np.maximum(0.0, values))
     shape = (draws, len(differences))
     by_items = rng.standard_normal(shape) @ root.T
-    return by_items + np.sqrt(variances) * rng.standard_t(df + SHARED_DF, shape), variances
+    shared = _shared_by_seed([array.mean(axis=1) for array in differences], names, np.sqrt(variances * seeds))
+    by_seeds = np.sqrt(1 - shared) * rng.standard_t(df + SHARED_DF, shape)
+    by_seeds += np.sqrt(shared) * rng.standard_t(df.min() + SHARED_DF, (draws, 1))
+    return by_items + np.sqrt(variances) * by_seeds, variances
+
+
+def _shared_by_seed(means: Sequence[Array], names: Sequence[Sequence[int]], spreads: Array) -> float:
+    """Correlation of a seed's mean gains at two sizes: one for all pairs of sizes, from 0 to 1."""
+    total, df = 0.0, 0
+    for one, other in combinations(range(len(means)), 2):
+        common, rows, others = np.intersect1d(names[one], names[other], return_indices=True)
+        if len(common) > 1 and spreads[one] * spreads[other] > 0:
+            covariance = np.cov(means[one][rows], means[other][others])[0, 1]
+            total += (len(common) - 1) * covariance / (spreads[one] * spreads[other])
+            df += len(common) - 1
+    return float(np.clip(total / df, 0.0, 1.0)) if df else 0.0
 
 
 def _residual_variance(differences: Array) -> float:
