@@ -16,6 +16,7 @@ from scipy import integrate, stats
 from cropworth.errors import CropworthError
 from cropworth.worth.information import (
     Source,
+    _natural_spline,
     best_further,
     ceac,
     evpi,
@@ -89,6 +90,15 @@ def test_evppi_where_the_worth_is_not_linear_and_where_there_is_none() -> None:
     assert evppi(np.sign(x) + 0.2 + noise, np.sign(x)) == pytest.approx(1.2 / 2 - 0.2, abs=0.03)
     heavy = rng.standard_t(3, 20_000)
     assert evppi(heavy + 1 + noise, heavy) == pytest.approx(evpi(heavy + 1), abs=0.02)
+
+
+def test_the_regression_is_straight_beyond_its_outer_knots() -> None:
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=5000)
+    far = np.array([10.0, 11.0, 12.0, -10.0, -11.0, -12.0])
+    basis = _natural_spline(np.concatenate([x, far]))[-6:]
+    for three in (basis[:3], basis[3:]):
+        assert three[2] - three[1] == pytest.approx(three[1] - three[0], abs=1e-8)
 
 
 @pytest.mark.parametrize("df", [2, 5.5, 40, inf])

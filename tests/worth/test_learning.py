@@ -115,6 +115,19 @@ def test_nothing_is_told_where_all_is_noise() -> None:
     assert found.words == "How much training data makes the crop pay cannot be told."
 
 
+def test_nothing_is_told_where_the_gain_may_rise_or_fall() -> None:
+    # The band leaves 0 below 726 items only, and the fit crosses 0 at 4,170; but too many of the draws fall.
+    gains = -0.05 - np.array(SIZES) ** -0.5
+    found = fitted(SIZES, simulated(np.random.default_rng(15), gains, 5, 500, 0.4), 0.0, draws=300)
+    assert (found.answer, found.size.estimate, found.size.low) == ("cannot be told", None, None)
+    assert found.fit.at(np.array([4000.0, 4400.0])).round(2).tolist() == [0, 0]
+    # A level gain that loses at every measured size: that much is told whichever way it goes.
+    level = fitted(SIZES, simulated(np.random.default_rng(18), np.full(5, -0.1), 5, 500, 0.4), 0.0, draws=300)
+    assert level.answer == "cannot be told"
+    assert level.size.low is not None
+    assert 4000 < level.size.low < 8000
+
+
 def test_no_size_beyond_twice_the_largest_is_named() -> None:
     # 0.1 - 8.5 n^-1/2 is 0 at 7,225, below 8,000; and 0.1 - 9.5 n^-1/2 at 9,025, above it.
     near, far = (

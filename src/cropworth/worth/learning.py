@@ -114,7 +114,7 @@ def learning_curve(
     shape = _shape(gains, noise, fit, relative, variances)
     grid = np.geomspace(measured[0], REACH * measured[-1], POINTS)
     low, high = _ends(fits.at(grid / measured[-1]))
-    law = PowerLaw(float(fit.a[0]) * measured[-1] ** float(fit.b[0]), float(fit.b[0]), float(fit.c[0]))
+    law = PowerLaw(float(fit.a[0] * measured[-1] ** fit.b[0]), float(fit.b[0]), float(fit.c[0]))
     own = _intervals(gains, *_ends(gains + noise))
     if shape == "power law":
         answer, size, upward = _where_it_pays(law, float((fits.a < 0).mean()), grid, low, high, needed, measured[-1])
@@ -290,9 +290,7 @@ def _where_it_pays(
         return "at every measured size", NOWHERE, upward
     if loses.all():
         return "never within reach", NOWHERE, upward
-    if loses[grid <= largest].all():
-        upward = True  # or all but flat: if it ever pays, then with more data
-    elif min(rising, 1 - rising) > (1 - LEVEL) / 2:
+    if min(rising, 1 - rising) > (1 - LEVEL) / 2 and not loses[grid <= largest].all():
         return "cannot be told", NOWHERE, upward
     upper, lower = (high - needed, low - needed) if upward else (needed - low, needed - high)
     start, end = _first_above_zero(grid, upper), _first_above_zero(grid, lower)
