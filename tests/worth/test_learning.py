@@ -115,6 +115,14 @@ def test_nothing_is_told_where_all_is_noise() -> None:
     assert found.words == "How much training data makes the crop pay cannot be told."
 
 
+def test_the_interval_is_open_where_the_crop_may_pay_at_the_smallest_size() -> None:
+    found = curve_of([0.3 - 5 * n**-0.5 for n in SIZES])  # 0 at (5 / 0.3)^2 = 277.8
+    assert found.answer == "from"
+    assert found.size.estimate == pytest.approx(278, rel=0.2)
+    assert found.size.low is None
+    assert "(95 % interval 250 or fewer to " in found.words
+
+
 def test_nothing_is_told_where_the_gain_may_rise_or_fall() -> None:
     # The band leaves 0 below 726 items only, and the fit crosses 0 at 4,170; but too many of the draws fall.
     gains = -0.05 - np.array(SIZES) ** -0.5

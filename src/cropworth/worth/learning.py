@@ -297,7 +297,7 @@ def _where_it_pays(
     start = None if start == grid[0] else start
     base = (needed - law.c) / law.a
     estimate = base ** (-1 / law.b) if base > 0 else np.inf
-    if not grid[0] <= estimate <= grid[-1] or (law.a < 0) != upward or (start is None and end is None):
+    if not grid[0] <= estimate <= grid[-1] or (start is None and end is None):
         return "cannot be told", Interval(None, start, end), upward
     return "from" if upward else "up to", Interval(float(estimate), start, end), upward
 
