@@ -96,7 +96,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     files = write_files(arguments.rows, arguments.out)
     os.environ["OMP_NUM_THREADS"] = "1"
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     lines = [
         "# How long a million predictions take",
         "",
