@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from cropworth.cli import main
+from cropworth.worth.economics import read_economics
 from tiny import tiny_values, write_images
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "appraisal.schema.json").read_text())
@@ -303,3 +304,18 @@ def test_interrupting_says_what_is_kept(run: Ran, tiny: Path, monkeypatch: pytes
     status, _, err = run("study", tiny / "plan.yaml", "--out", tiny / "study", "--jobs", 1)
     assert status == 130
     assert "finished trials are kept" in err
+
+
+@pytest.mark.parametrize("name", ["generic", "medical-screening", "inspection", "moderation", "trading-signal"])
+def test_prices_to_fill_in_are_prices(run: Ran, name: str) -> None:
+    status, out, _ = run("economics", name)
+    assert status == 0
+    economics = read_economics(yaml.safe_load(out)["economics"])
+    assert economics.error_price in economics.prices()
+    assert economics.note
+
+
+def test_unknown_prices_to_fill_in(run: Ran) -> None:
+    status, _, err = run("economics", "inspektion")
+    assert status == 2
+    assert "Did you mean 'inspection'?" in err

@@ -170,6 +170,20 @@ def report(
         _write_report(found, appraisal, economics, to or beside)
 
 
+@app.command()
+def economics(
+    name: Annotated[str, typer.Argument(help="generic, medical-screening, inspection, moderation or trading-signal.")],
+) -> None:
+    """Print a file of prices to fill in, each explained: cropworth economics inspection > economics.yaml."""
+    from cropworth.config import nearest
+
+    files = resources.files("cropworth.worth").joinpath("templates")
+    known = sorted(Path(file.name).stem for file in files.iterdir())
+    if name not in known:
+        raise CropworthError(f"the economics {name!r}", f"one of {', '.join(known)}", nearest(name, known))
+    sys.stdout.write(files.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+
+
 def main() -> None:
     """Run the command line. Bad input gives one message and exit status 2."""
     try:

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from cropworth.errors import CropworthError
 from cropworth.report import charts, tables, text
+from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
 from cropworth.study.ledger import write_atomically
 from cropworth.study.record import Study
@@ -54,6 +55,8 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         note=economics.note,
         verdict=text.verdict_word(candidate),
         candidates=tables.candidates_table(appraisal),
+        outlook=outlook_tables(appraisal),
+        next_sentences=next_sentences(appraisal),
         variants=tables.variants_table(study, appraisal),
         sizes=tables.sizes_table(appraisal),
         failures=tables.failures_table(study),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -61,6 +61,12 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str | Cell, ...], ...]
     note: str = ""
+
+
+def numbers_table(caption: str, titles: Sequence[str], rows: Iterable[tuple[str | Cell, ...]], note: str = "") -> Table:
+    """A table whose first column holds words and the others numbers."""
+    first, *others = titles
+    return Table(caption, (Column(first, "words"), *map(Column, others)), tuple(rows), note)
 
 
 def candidates_table(appraisal: Appraisal) -> Table:
@@ -207,7 +213,7 @@ def _candidate_cells(candidate: Candidate, currency: str) -> tuple[str | Cell, .
     return (
         candidate.name,
         Cell(text.verdict_word(candidate), verdict=True),
-        Cell(money(candidate.npv.estimate, currency), text.money_interval(candidate.npv, currency)),
+        Cell(money(candidate.npv.estimate, currency), text.money_interval(candidate.npv_together, currency)),
         text.return_on_investment(candidate),
         text.years(candidate.payback_years),
         humanised(candidate.break_even_predictions_per_year),

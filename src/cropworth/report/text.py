@@ -114,8 +114,9 @@ def how_we_know(study: Study, appraisal: Appraisal) -> str:
     together = f"all {crops} of them at once" if crops > 1 else "it"
     looks = " and at every look" if study.looks else ""
     return trained + (
-        "The 95 % intervals allow for the chance of seeds and test items (that of the NPV also for the rounds of timing, "
-        f"and for prices that are guesses); a verdict's interval holds for {together}{looks}, which makes it wider."
+        "The 95 % intervals allow for the chance of seeds and test items (that of the NPV also for the rounds of "
+        "timing, and for prices that are guesses); a verdict's interval holds for "
+        f"{together}{looks}{', which makes it wider' if crops > 1 or looks else ''}."
     )
 
 

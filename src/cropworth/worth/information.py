@@ -282,7 +282,7 @@ class Source:
 
 def advice(options: Sequence[Measurement]) -> str:
     """What to measure next, one sentence: the best option, or that none is worth more than it costs."""
-    if options and options[0].net > 0:
+    if options and options[0].net >= 0.01:  # a cent
         return options[0].words
     return "Nothing more is worth measuring before the decision."
 
