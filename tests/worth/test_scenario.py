@@ -269,3 +269,23 @@ def test_what_is_amiss_is_said_and_the_rest_appraised() -> None:
     few = appraise(study_of(seeds=2), read_economics({"cost_per_error": 1}))
     assert "crop has 2 seeds with predictions of both; an interval needs 3." in few.gaps
     assert few.largest.candidates[0].verdict == "not enough evidence"
+
+
+def test_an_open_verdict_says_whether_seeds_items_or_prices_would_settle_it() -> None:
+    prices = {"predictions_per_year": 1000.0, "engineering": {"once": 40.0}}
+    guessed = quickly(study_of(), cost_per_error={"low": 0.01, "mode": 0.1, "high": 2.0}, **prices)
+    assert (guessed.verdict, guessed.better_prices) == ("not enough evidence", True)
+    assert guessed.reason.endswith("for prices that are guesses.")
+    items = quickly(study_of(), cost_per_error=0.7, **{**prices, "engineering": {"once": 180.0}})
+    assert (items.verdict, items.more_test_items, items.better_prices) == ("not enough evidence", True, False)
+
+
+def test_the_ranking_allows_for_guesses() -> None:
+    """Where the price of an error may be next to nothing, the crop may lose against the baseline."""
+    guess = {"low": 0.0, "mode": 0.1, "high": 2.0}
+    prices = {"cost_per_error": guess, "predictions_per_year": 1000, "engineering": {"once": 100}}
+    found = appraise(study_of(), read_economics(prices))
+    outlook = found.largest.candidates[0].outlook
+    assert outlook is not None
+    chances = {rank.name: rank.probability_best for rank in found.ranking}
+    assert chances["crop"] == pytest.approx(outlook.probability_worth_it, abs=0.02)

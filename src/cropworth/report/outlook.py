@@ -8,7 +8,8 @@ from cropworth.worth.information import advice
 from cropworth.worth.results import Appraisal, Bar, Candidate, Interval
 from cropworth.worth.words import MISSING, humanised, money, number
 
-MOST_BARS = 10
+MOST_BARS = 12
+NARROWEST = 0.01  # of the widest bar: below, the digits shown do not differ
 
 
 def outlook_tables(appraisal: Appraisal) -> tuple[Table, ...]:
@@ -104,7 +105,8 @@ def _ranking(appraisal: Appraisal) -> Table:
 
 def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
     assert best.outlook is not None
-    currency = appraisal.currency
+    currency, bars = appraisal.currency, best.outlook.tornado[:MOST_BARS]
+    told = [bar for bar in bars if bar.flips or _width(bar) >= NARROWEST * _width(bars[0])]
     return numbers_table(
         f"What the worth of {best.name} depends on, the widest first",
         ("input", "lower", "higher", "other verdict"),
@@ -115,11 +117,15 @@ def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
                 Cell(money(bar.npv_at_high, currency), _end(bar, bar.high)),
                 "yes" if bar.flips else "no",
             )
-            for bar in best.outlook.tornado[:MOST_BARS]
+            for bar in told
         ),
         "Each input is varied alone, all others at their means. A guess and what was measured go from their 10 % to "
         "their 90 % quantile, a price that was given as one number to half of it and twice it.",
     )
+
+
+def _width(bar: Bar) -> float:
+    return abs(bar.npv_at_high - bar.npv_at_low)
 
 
 def _end(bar: Bar, value: float | None) -> str:

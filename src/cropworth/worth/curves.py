@@ -42,7 +42,16 @@ def decisions(study: Study, economics: Economics, case: Case, pair: Paired) -> D
         prevalence = None if frequencies is None else frequencies.get(study.classes[positive], 0.0)
     if prevalence is not None and not 0 < prevalence < 1:
         return None
-    return decision_curve((labels == positive).astype(np.int64), before, after, THRESHOLDS, prevalence)
+    weights = pair.both[0][0].weights
+    counts = np.ones(len(labels), dtype=bool) if weights is None else weights > 0
+    return decision_curve(
+        (labels == positive)[counts].astype(np.int64),
+        before[:, counts],
+        after[:, counts],
+        THRESHOLDS,
+        prevalence,
+        None if weights is None else weights[counts].astype(np.float64),
+    )
 
 
 def learning(study: Study, case: Case, losses: Losses, name: str) -> LearningCurve | None:

@@ -317,6 +317,7 @@ class Candidate:
         seeds_needed: seeds after which the verdict should be clear if the estimate holds; None where it is clear
             already, or where no number of seeds would do.
         more_test_items: True where only a larger test set would make the verdict clear.
+        better_prices: True where only prices that are known better would.
         outlook: None where there is no interval, or at smaller training-set sizes.
     """
 
@@ -348,6 +349,7 @@ class Candidate:
     seeds: int
     seeds_needed: int | None
     more_test_items: bool
+    better_prices: bool
     outlook: Outlook | None
 
 

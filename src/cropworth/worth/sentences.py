@@ -16,7 +16,13 @@ REASONS: dict[Verdict, str] = {
 }
 
 
-def reason(verdict: Verdict | None, seeds: int, seeds_needed: int | None, more_test_items: bool) -> str:
+def reason(
+    verdict: Verdict | None,
+    seeds: int,
+    seeds_needed: int | None = None,
+    more_test_items: bool = False,
+    better_prices: bool = False,
+) -> str:
     """Why the verdict is what it is, in one sentence."""
     if seeds == 0:
         return "No seed has predictions of both this variant and the baseline."
@@ -31,6 +37,8 @@ def reason(verdict: Verdict | None, seeds: int, seeds_needed: int | None, more_t
         return (
             f"The interval of its net present value contains the margin; about {seeds_needed} seeds should settle it."
         )
+    if better_prices:
+        return "The interval of its net present value contains the margin, for prices that are guesses."
     if more_test_items:
         return "The interval of its net present value contains the margin; only more test items would settle it."
     return "The interval of its net present value contains the margin."
