@@ -69,7 +69,7 @@ def test_a_study_until_it_is_clear(run: Ran, tiny: Path) -> None:
     status, out, err = run("study", plan, "--out", tiny / "study", "--jobs", 1, "--until-clear", "--budget-hours", 5)
     assert (status, err) == (0, "")
     assert "After 3 seeds" in out
-    assert "crop is clear (don't). Done." in out
+    assert "clear: crop (don't). Done." in out
     assert f"Report: {tiny / 'study' / 'report.html'}" in out.replace("\n", "")
     headline = next(line for line in out.splitlines() if line.startswith("Don't adopt crop"))
     assert json.loads((tiny / "study" / "study.json").read_text())["looks"] == [3, 4, 5, 7, 10, 14, 20]

@@ -148,7 +148,7 @@ def test_a_round_in_one_line(run: Run) -> None:
     assert "best to 4 seeds" in first
     assert "expected gain EUR" in first
     assert "cost EUR" in first
-    assert "better is clear (adopt)" in last
+    assert "clear: better (adopt)" in last
     assert last.endswith("Done.")
     assert "with looks after 3, 4, 5, 7, 10, 14, 20" in how_we_know(study, appraise(study, Economics()))
 

@@ -124,12 +124,11 @@ def round_line(look: Look) -> str:
     """One round of `--until-clear`: what is decided, what goes on, what that may gain and what it costs."""
     decision = look.decision
     verdicts = {s.name: s.verdict for s in look.standings}
-    stopped = [
-        f"{name} is {reason} ({verdicts[name]})" if reason == "clear" else f"{name}: {reason}"
-        for name, reason in decision.stopped.items()
-    ]
+    groups: dict[str, list[str]] = {}
+    for name, reason in decision.stopped.items():
+        groups.setdefault(reason, []).append(f"{name} ({verdicts[name]})" if reason == "clear" else name)
     line = f"After {max(s.trials for s in look.standings)} seeds, {number(look.hours, 2)} machine-hours: "
-    line += "; ".join(stopped) or "nothing is clear yet"
+    line += "; ".join(f"{reason}: {', '.join(names)}" for reason, names in groups.items()) or "nothing is clear yet"
     if not decision.goes_on:
         return f"{line}. Done."
     on = ", ".join(f"{name} to {seeds} seeds" for name, seeds in decision.goes_on.items())
