@@ -1,8 +1,8 @@
 """A real A/A study: how often is a network preferred to its equal?
 
-`recipes/twins.yaml` trains a network and its twin, the same but for its first weights, on the same items with 20 seeds.
-Which of the two is called the baseline is arbitrary, seed by seed: exchanging them at random, for random seeds, gives as
-many A/A studies as one likes, of real trainings and real test items. A minute:
+`recipes/twins.yaml` trains a network and its twin, the same but for its first weights, on the same items with 20
+seeds. Which of the two is called the baseline is arbitrary, seed by seed: exchanging them at random, for random seeds,
+gives as many A/A studies as one likes, of real trainings and real test items. A minute:
 
     cropworth study recipes/twins.yaml --out study-twins --jobs 2
     python benchmarks/twins.py study-twins --out twins.md

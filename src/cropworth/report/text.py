@@ -111,12 +111,12 @@ def how_we_know(study: Study, appraisal: Appraisal) -> str:
     if seeds < FEWEST_SEEDS:
         return trained + "So few seeds cannot tell how results vary from seed to seed, so that there are no intervals."
     crops = sum(candidate.kind in ("crop", "candidate") for candidate in appraisal.largest.candidates)
-    together = f"all {crops} of them at once" if crops > 1 else "it"
-    looks = " and at every look" if study.looks else ""
+    held = [f"for all {crops} of them at once"] if crops > 1 else []
+    held += ["at every look"] if study.looks else []
+    wider = f" A verdict's interval holds {' and '.join(held)}, which makes it wider." if held else ""
     return trained + (
         "The 95 % intervals allow for the chance of seeds and test items (that of the NPV also for the rounds of "
-        "timing, and for prices that are guesses); a verdict's interval holds for "
-        f"{together}{looks}{', which makes it wider' if crops > 1 or looks else ''}."
+        f"timing, and for prices that are guesses).{wider}"
     )
 
 
