@@ -186,6 +186,7 @@ def test_missing_values_are_dashes() -> None:
         "zoom",
         verdict=None,
         npv=Interval(None, None, None),
+        npv_together=Interval(None, None, None),
         roi=None,
         dominates=False,
         payback_years=None,
@@ -203,7 +204,10 @@ def test_missing_values_are_dashes() -> None:
 def test_one_seed_without_latency_at_one_size() -> None:
     study = replace(make_study([make_record(), make_record("zoom", with_crop=True)]), latency=None)
     rows = tuple(make_row(name, kind, latency_s=None, latency_p90_s=None) for name, kind in study.kinds.items())
-    candidate = make_candidate("zoom", npv=Interval(5.0, None, None), verdict="not enough evidence", latency_ratio=None)
+    unsure = Interval(5.0, None, None)
+    candidate = make_candidate(
+        "zoom", npv=unsure, npv_together=unsure, verdict="not enough evidence", latency_ratio=None
+    )
     appraisal = make_appraisal((SizeAppraisal(100, rows, (candidate,)),), best="zoom")
     page = Page(small_html(study=study, appraisal=appraisal))
     assert "Inference has not been timed yet" in page.text

@@ -18,7 +18,7 @@ def tables(markdown: str) -> list[list[list[str]]]:
 
 def test_a_row_for_each_variant(full_study: Study, full_appraisal: Appraisal) -> None:
     markdown = to_markdown(full_study, full_appraisal)
-    candidates, variants, *_ = tables(markdown)
+    candidates, _, variants, *_ = tables(markdown)
     assert [row[0].strip() for row in candidates[2:]] == [name for name in KINDS if name != "baseline"]
     assert [row[0].strip() for row in variants[2:]] == list(KINDS)
     assert full_appraisal.headline.split(":")[0] in markdown
@@ -27,7 +27,7 @@ def test_a_row_for_each_variant(full_study: Study, full_appraisal: Appraisal) ->
 
 def test_tables_have_as_many_cells_in_each_row(full_study: Study, full_appraisal: Appraisal) -> None:
     found = tables(to_markdown(full_study, full_appraisal))
-    assert len(found) == 6  # candidates, variants, failures, sizes, prices, environment
+    assert len(found) == 7  # candidates, costs, variants, failures, sizes, prices, environment
     assert all(len({len(row) for row in table}) == 1 for table in found)
 
 
