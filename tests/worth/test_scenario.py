@@ -289,3 +289,40 @@ def test_the_ranking_allows_for_guesses() -> None:
     assert outlook is not None
     chances = {rank.name: rank.probability_best for rank in found.ranking}
     assert chances["crop"] == pytest.approx(outlook.probability_worth_it, abs=0.02)
+
+
+def test_energy_of_which_a_part_is_known() -> None:
+    """What was measured counts; what was not is named beside it."""
+    joules = study_of(energy_j_per_item={"baseline": 5.0, "crop": 2.0})
+    found = quickly(joules, predictions_per_year=3.6e6, energy_price_per_kwh=0.5, horizon_years=1)
+    costs = {cost.name: (cost.present_value, cost.source) for cost in found.costs}
+    assert costs["energy"] == (pytest.approx(-1.5), "measured")
+    assert costs["energy of training"] == (None, "unavailable")
+
+
+def test_a_share_is_never_more_than_the_whole() -> None:
+    """Twice a prevalence of 0.7 is everybody."""
+    value = {"template": "inspection", "defect": "1", "defect_rate": 0.7, "escape": 10, "scrap": 1}
+    found = crop_of(study_of(), value=value, predictions_per_year=1000).outlook
+    assert found is not None
+    (bar,) = (bar for bar in found.tornado if bar.input == "value.defect_rate")
+    assert (bar.low, bar.high) == (0.35, 1.0)
+
+
+def test_a_study_that_grew_is_not_blamed_for_it() -> None:
+    study = study_of(seeds=5)
+    stopped = replace(
+        study, looks=(3, 5), records=tuple(r for r in study.records if r.variant == "baseline" or r.seed < 3)
+    )
+    assert appraise(stopped, read_economics({"cost_per_error": 1})).gaps == ()
+    assert appraise(replace(stopped, looks=()), read_economics({"cost_per_error": 1})).gaps != ()
+
+
+def test_weights_count_for_accuracy_as_for_money() -> None:
+    weights = np.where(np.arange(200) < 100, 3.0, 1.0).astype(np.float32)
+    study = study_of()
+    weighed = replace(study, records=tuple(replace(r, weights=weights) for r in study.records))
+    found = quickly(weighed, cost_per_error=2.0)
+    assert found.value_per_prediction.estimate == pytest.approx(2 * (found.accuracy_difference.estimate or 0))
+    assert found.accuracy_difference.estimate == pytest.approx(20 * 3 / 400)
+    assert weighed.records[0].accuracy == pytest.approx(1 - 40 * 3 / 400)

@@ -60,7 +60,7 @@ def _chances(appraisal: Appraisal) -> Table:
 
 def _costs(appraisal: Appraisal) -> Table:
     priced = [c for c in appraisal.largest.candidates if c.costs]
-    names = [cost.name for cost in priced[0].costs] if priced else []
+    names = list(dict.fromkeys(cost.name for c in priced for cost in c.costs))
     study = "" if appraisal.study_cost is None else (
         f" The study itself cost {money(appraisal.study_cost, appraisal.currency)} of machine time, which is spent "
         "whatever is decided and stands in no sum."
@@ -68,20 +68,16 @@ def _costs(appraisal: Appraisal) -> Table:
     return Table(
         caption="What it costs more than the baseline, in money of today",
         columns=(Column("variant", "words"), *map(Column, names)),
-        rows=tuple(
-            (
-                c.name,
-                *(
-                    Cell(money(cost.present_value, appraisal.currency), cost.source)
-                    if cost.present_value is not None
-                    else cost.source
-                    for cost in c.costs
-                ),
-            )
-            for c in priced
-        ),
+        rows=tuple((c.name, *(_cost(c, name, appraisal.currency) for name in names)) for c in priced),
         note="Below 0 it costs less. What is unavailable or not priced counts as nothing." + study,
     )
+
+
+def _cost(candidate: Candidate, name: str, currency: str) -> str | Cell:
+    cost = next((cost for cost in candidate.costs if cost.name == name), None)
+    if cost is None:
+        return MISSING
+    return cost.source if cost.present_value is None else Cell(money(cost.present_value, currency), cost.source)
 
 
 def _ranking(appraisal: Appraisal) -> Table:

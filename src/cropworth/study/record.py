@@ -140,12 +140,16 @@ class Record:
     @property
     def accuracy(self) -> float | None:
         """Share of the test items read right; None for a regression, or where the trial diverged."""
-        return None if self.wrong is None or self.numbers is not None else float((self.wrong == 0).mean())
+        if self.wrong is None or self.numbers is not None:
+            return None
+        return float(np.average(self.wrong == 0, weights=self.weights))
 
     @property
     def mean_error(self) -> float | None:
         """Mean absolute error of a regression; None for classes, or where the trial diverged."""
-        return None if self.wrong is None or self.numbers is None else float(self.wrong.mean())
+        if self.wrong is None or self.numbers is None:
+            return None
+        return float(np.average(self.wrong, weights=self.weights))
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,8 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
         break_even_predictions_per_year=break_even_price(case, "predictions_per_year"),
         break_even_error_price=break_even_price(case, economics.error_price),
         break_even_compute_price=break_even_price(case, "compute_price_per_hour"),
-        accuracy_difference=UNKNOWN if regression else two_way_interval(-pair.worse),
-        error_difference=two_way_interval(pair.worse) if regression else UNKNOWN,
+        accuracy_difference=UNKNOWN if regression else two_way_interval(-pair.worse, pair.weights),
+        error_difference=two_way_interval(pair.worse, pair.weights) if regression else UNKNOWN,
         value_per_prediction=interval_around(
             float(case.gain(case.means)), case.gains.components(case.pricing.coefficients(case.means))
         ),
@@ -137,22 +137,25 @@ def _costs(case: Case, values: dict[str, float]) -> tuple[Cost, ...]:
     """Each kind of cost with where it comes from; money only where there is a quantity and a price."""
     given, economics = case.economics.model_fields_set, case.economics
     paid = "compute_price_per_hour" in given
-    energy = [case.inference.energy_source, case.training.energy_source]
-    joules: Origin = "unavailable" if "unavailable" in energy else "estimated" if "estimated" in energy else "measured"
-    carbon = {"carbon_kg_per_kwh", "carbon_price_per_tonne"} <= given
+    joules = {"inference": case.inference.energy_source, "training": case.training.energy_source}
+    known: set[Origin] = set(joules.values()) - {"unavailable"}
+    energy: Origin = "unavailable" if not known else "estimated" if "estimated" in known else "measured"
     origins: dict[str, Origin] = {
         "engineering": "given" if economics.engineering.model_fields_set else "not priced",
         "training": ("measured" if case.training.ratio is not None else "unavailable") if paid else "not priced",
         "inference": ("measured" if case.inference.ratio is not None else "unavailable")
         if paid or economics.instances
         else "not priced",
-        "energy": joules if "energy_price_per_kwh" in given else "not priced",
-        "carbon": joules if carbon else "not priced",
+        "energy": energy if "energy_price_per_kwh" in given else "not priced",
+        "carbon": energy if {"carbon_kg_per_kwh", "carbon_price_per_tonne"} <= given else "not priced",
     }
-    return tuple(
+    costs = [
         Cost(name, None if origin in ("unavailable", "not priced") else values[name], origin)
         for name, origin in origins.items()
-    )
+    ]
+    if known and origins["energy"] != "not priced":
+        costs += [Cost(f"energy of {part}", None, source) for part, source in joules.items() if source not in known]
+    return tuple(costs)
 
 
 def _sources(study: Study, case: Case, pair: Paired) -> list[Source]:

@@ -56,7 +56,10 @@ def _untimed(study: Study) -> tuple[str, ...]:
 
 
 def _unpaired(study: Study) -> list[str]:
-    """Seeds that only a candidate or only the baseline has, and candidates with too few seeds for an interval."""
+    """Seeds that only a candidate or only the baseline has, and candidates with too few seeds for an interval.
+
+    In a study that was looked at while it grew, the baseline goes on longer than candidates that were clear.
+    """
     found = []
     for size in study.train_sizes:
         seeds = {n: {r.seed for r in study.of(n, size) if r.predictions is not None} for n in study.kinds}
@@ -66,7 +69,10 @@ def _unpaired(study: Study) -> list[str]:
                 continue
             both = seeds[name] & seeds[study.baseline]
             for one, other in ((name, study.baseline), (study.baseline, name)):
-                if alone := seeds[one] - seeds[other]:
+                alone = seeds[one] - seeds[other]
+                if study.looks:
+                    alone &= {r.seed for r in study.of(name, size)}
+                if alone:
                     listed = ", ".join(map(str, sorted(alone)))
                     found.append(f"Seeds of {one}{where} without a pair of {other}, left out: {listed}.")
             if len(both) < FEWEST_SEEDS:

@@ -144,9 +144,20 @@ class Economics(Config):
                 raise ValueError(f"both class_frequencies and value.{self.value.share_by}; give one of them")
         if self.reject_cost is not None and self.decision != "least-cost":
             raise ValueError("a reject_cost without decision: least-cost, which alone may refer to a person")
-        if mean(self.utilisation) <= 0:
+        if (self.utilisation.low if isinstance(self.utilisation, Range) else self.utilisation) <= 0:
             raise ValueError("a utilisation of 0; machines that never predict cannot be paid for by the prediction")
+        by_class = not isinstance(self.value, TradingSignal) and self.value_fn is None and self.unit_costs is None
+        if self.decision == "least-cost" and not by_class:
+            raise ValueError("decision: least-cost without costs by class; they alone say which decision costs least")
         return self
+
+    @property
+    def shares(self) -> frozenset[str]:
+        """Paths of prices that are parts of a whole, and so at most 1."""
+        if self.value is None:
+            return frozenset({"utilisation"})
+        names = self.value.shares if isinstance(self.value, TradingSignal) else (self.value.share_by,)
+        return frozenset({"utilisation", *(f"value.{name}" for name in names)})
 
     @property
     def not_priced(self) -> tuple[str, ...]:

@@ -16,8 +16,7 @@ from cropworth.worth.verdict import judge
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 ACCEPTABILITY_STEPS, ACCEPTABILITY_REACH = 21, 4.0  # from nothing to four times the price
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
-# Half and twice of these says nothing: they are parts of a whole, or 0 in most plans.
-NOT_DOUBLED = ("growth", "compute_price_change", "utilisation")
+NOT_DOUBLED = ("growth", "compute_price_change")  # twice a change a year says nothing
 
 
 def outlook(
@@ -93,7 +92,7 @@ def _of_prices(case: Case, rates: ErrorRates, now: Verdict) -> list[Bar]:
         if guess is not None:
             low, high = (float(end) for end in guess.quantile([0.1, 0.9]))
         elif mean and path not in NOT_DOUBLED:
-            low, high = mean / 2, 2 * mean
+            low, high = mean / 2, min(2 * mean, 1.0) if path in case.economics.shares else 2 * mean
         else:
             continue
         ends = [case.interval_at({path: end}, rates) for end in (low, high)]

@@ -43,6 +43,12 @@ class Paired:
         return self.kind != "oracle"
 
     @property
+    def weights(self) -> Array | None:
+        """(n,) see `Record.weights`."""
+        weights = self.both[0][0].weights
+        return None if weights is None else weights.astype(np.float64)
+
+    @property
     def worse(self) -> Array:
         """(S, n) how much more wrong the candidate's predictions are than the baseline's."""
         return np.stack([after.wrong - before.wrong for before, after in self.both])  # type: ignore[operator]

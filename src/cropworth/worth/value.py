@@ -136,6 +136,8 @@ class Moderation(_Finding):
 class TradingSignal(Config):
     """Each decision holds a position for one period; each item's value is what holding it long returns, a fraction."""
 
+    shares: ClassVar[tuple[str, ...]] = ("fee", "spread", "turnover")
+
     template: Literal["trading-signal"]
     long: str
     """Name of the class on which one buys."""
