@@ -141,6 +141,13 @@ def test_failed_seeds_count_for_the_looks() -> None:
     assert crop.trials == 4
 
 
+def test_with_two_working_seeds_of_three_it_goes_on() -> None:
+    records = [record_of({"name": name, "seed": seed}) for name in ("baseline", "better") for seed in range(2)]
+    records += [record_of({"name": "baseline", "seed": 2}), make_record("better", 2, status="diverged", items=ITEMS)]
+    seen = look(replace(make_study(records, economics=ECONOMICS), looks=(3, 4, 5)), Economics(**ECONOMICS))  # type: ignore[arg-type]
+    assert seen.decision.goes_on == {"better": 4, "baseline": 4}
+
+
 def test_a_round_in_one_line(run: Run) -> None:
     study, seen = run("better", "best")
     first, last = round_line(seen[0]), round_line(seen[-1])

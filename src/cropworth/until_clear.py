@@ -69,7 +69,7 @@ def run_until_clear(
     """
     check_jobs(jobs)
     if most_seeds < FEWEST_SEEDS:
-        raise CropworthError(f"--most-seeds {most_seeds}", f"at least {FEWEST_SEEDS}", "Fewer seeds give no interval.")
+        raise CropworthError(f"--most-seeds {most_seeds}", f"at least {FEWEST_SEEDS}", "Fewer give no verdict.")
     if budget_hours is not None and not budget_hours > 0:
         raise CropworthError(f"--budget-hours {budget_hours:g}", "a number above 0", "Leave it out for no limit.")
     looks = schedule(most_seeds)
