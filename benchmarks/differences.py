@@ -83,7 +83,7 @@ class Gaussian:
     truth: float = 0.0
     coefficients = ONE
 
-    def draw(self, rng: np.random.Generator, seeds: int, items: int, candidates: int = 1) -> MeanSquares:  # noqa: ARG002
+    def draw(self, rng: np.random.Generator, seeds: int, items: int, candidates: int = 1) -> MeanSquares:
         """One study."""
         return MeanSquares(self, rng, items)
 
@@ -96,7 +96,7 @@ class MeanSquares:
     rng: np.random.Generator
     items: int
 
-    def summary(self, seeds: int, candidate: int = 0) -> TwoWay:  # noqa: ARG002
+    def summary(self, seeds: int, candidate: int = 0) -> TwoWay:
         """Of another study each time."""
 
         def estimated(variance: float, df: int) -> Array:
