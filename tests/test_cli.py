@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from cropworth.cli import main
+from cropworth.worth.economics import read_economics
 from tiny import tiny_values, write_images
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "appraisal.schema.json").read_text())
@@ -61,6 +62,18 @@ def test_a_study_from_files_to_a_verdict(run: Ran, tiny: Path) -> None:
     assert "no interval from 2 seeds" in out
     assert f"Report: {tiny / 'study' / 'report.html'}" in out.replace("\n", "")
     assert (tiny / "study" / "report.html").stat().st_size < 6_000_000
+
+
+def test_a_study_until_it_is_clear(run: Ran, tiny: Path) -> None:
+    plan = write_plan(tiny, economics={**tiny_values()["economics"], "engineering": {"once": 1e6}})
+    status, out, err = run("study", plan, "--out", tiny / "study", "--jobs", 1, "--until-clear", "--budget-hours", 5)
+    assert (status, err) == (0, "")
+    assert "After 3 seeds" in out
+    assert "clear: crop (don't). Done." in out
+    assert f"Report: {tiny / 'study' / 'report.html'}" in out.replace("\n", "")
+    headline = next(line for line in out.splitlines() if line.startswith("Don't adopt crop"))
+    assert json.loads((tiny / "study" / "study.json").read_text())["looks"] == [3, 4, 5, 7, 10, 14, 20]
+    assert headline in run("appraise", tiny / "study")[1]
 
 
 def test_what_is_left_out_of_the_data_is_told_before_anything_runs(run: Ran, tiny: Path) -> None:
@@ -123,6 +136,63 @@ def test_report_and_markdown(run: Ran, finished: Path, tmp_path: Path) -> None:
     assert "77" in out
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder with the predictions and costs of two models that were trained elsewhere, and prices."""
+    head = "variant,seed,item,y_true,y_pred\n"
+    rows = [
+        f"{v},{s},{i},{i % 2},{(i + (i < wrong)) % 2}\n"
+        for v, wrong in (("today", 12), ("tomorrow", 6))
+        for s in range(3)
+        for i in range(60)
+    ]
+    (tmp_path / "preds.csv").write_text(head + "".join(rows))
+    costs = "".join(f"{v},{s},60,{ms / 1000}\n" for v, ms in (("today", 9), ("tomorrow", 3)) for s in range(3))
+    (tmp_path / "costs.csv").write_text("variant,seed,train_s,latency_s\n" + costs)
+    (tmp_path / "prices.yaml").write_text("cost_per_error: 2\npredictions_per_year: 1000\nhorizon_years: 1\n")
+    return tmp_path
+
+
+def test_models_trained_elsewhere_are_appraised(run: Ran, own: Path) -> None:
+    files = ("--predictions", own / "preds.csv", "--baseline", "today", "--economics", own / "prices.yaml")
+    status, out, err = run("appraise", *files, "--costs", own / "costs.csv", "--json")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    jsonschema.validate(found, SCHEMA)
+    # Six errors fewer in 60, at 2 each, in 1000 predictions.
+    assert found["candidates"]["tomorrow"]["npv"]["estimate"] == pytest.approx(200)
+    status, out, err = run("appraise", *files, "--set", "economics.cost_per_error=20")
+    assert (status, err) == (
+        0,
+        "Costs of training and inference are not known (no file of costs), and are left out of the appraisal.\n",
+    )
+    assert "2,000 more than today" in " ".join(out.split())
+
+
+def test_a_report_of_models_trained_elsewhere(run: Ran, own: Path) -> None:
+    files = ("--predictions", own / "preds.csv", "--baseline", "today", "--costs", own / "costs.csv")
+    status, out, _ = run("report", *files)
+    assert status == 0
+    assert "preds.html" in out
+    assert "tomorrow" in (own / "preds.html").read_text()
+    status, out, _ = run("report", *files, "--markdown", "--economics", own / "prices.yaml")
+    assert status == 0
+    assert "| cost\\_per\\_error | 2 |" in out
+
+
+def test_prices_of_a_file_replace_those_of_the_plan(run: Ran, finished: Path, own: Path) -> None:
+    def prices(text: str) -> dict[str, Any]:
+        (own / "other.yaml").write_text(text)
+        status, out, _ = run("appraise", finished, "--economics", own / "other.yaml", "--json")
+        assert status == 0
+        return dict(json.loads(out))
+
+    top, inner = prices("currency: CHF\n"), prices("name: another plan\neconomics: {currency: CHF}\n")
+    assert top == inner
+    assert top["currency"] == "CHF"
+    assert "cost_per_error" in top["not_priced"]
+
+
 class TestBadInput:
     """One message on standard error, exit status 2, no traceback, and finished trials left alone."""
 
@@ -178,8 +248,36 @@ class TestBadInput:
     def test_a_bad_setting(self, run: Ran, finished: Path, setting: str) -> None:
         self.fails(run("appraise", finished, "--set", setting), setting.split("=")[0].split(".")[-1])
 
+    def test_what_to_appraise_is_said_once(self, run: Ran, finished: Path, own: Path) -> None:
+        self.fails(run("appraise"), "neither a study's folder nor --predictions")
+        self.fails(run("report", finished, "--predictions", own / "preds.csv"), f"both {finished} and --predictions")
+        self.fails(run("appraise", finished, "--costs", own / "costs.csv"), "--costs with the study")
+        self.fails(run("appraise", finished, "--classes"), "--numbers or --classes with the study")
+
+    def test_a_baseline_that_is_not_there(self, run: Ran, own: Path) -> None:
+        self.fails(run("appraise", "--predictions", own / "preds.csv"), "today, tomorrow", "--baseline NAME")
+
+    @pytest.mark.parametrize("text", ["economics: 3", "- 1", "economics: {cost_per_eror: 1}"])
+    def test_prices_that_are_none(self, run: Ran, finished: Path, own: Path, text: str) -> None:
+        (own / "prices.yaml").write_text(text)
+        self.fails(run("appraise", finished, "--economics", own / "prices.yaml"))
+
     def test_too_many_jobs(self, run: Ran, tiny: Path) -> None:
         self.fails(run("study", tiny / "plan.yaml", "--out", tiny / "s", "--jobs", 9999), "--jobs 9999")
+
+    @pytest.mark.parametrize(
+        ("options", "word"),
+        [
+            (["--until-clear", "--most-seeds", "2"], "--most-seeds 2"),
+            (["--until-clear", "--budget-hours", "0"], "--budget-hours 0"),
+            (["--until-clear", "--budget-hours", "1e-9"], "which 6 trials of the first round take"),
+            (["--most-seeds", "9"], "--most-seeds without --until-clear"),
+            (["--budget-hours", "9"], "--budget-hours without --until-clear"),
+        ],
+    )
+    def test_options_of_until_clear(self, run: Ran, tiny: Path, options: list[str], word: str) -> None:
+        self.fails(run("study", tiny / "plan.yaml", "--out", tiny / "s", "--jobs", 1, *options), word)
+        assert not (tiny / "s").exists()
 
     def test_finished_trials_stay(self, run: Ran, tmp_path: Path, finished: Path) -> None:
         write_images(tmp_path / "images")
@@ -206,3 +304,18 @@ def test_interrupting_says_what_is_kept(run: Ran, tiny: Path, monkeypatch: pytes
     status, _, err = run("study", tiny / "plan.yaml", "--out", tiny / "study", "--jobs", 1)
     assert status == 130
     assert "finished trials are kept" in err
+
+
+@pytest.mark.parametrize("name", ["generic", "medical-screening", "inspection", "moderation", "trading-signal"])
+def test_prices_to_fill_in_are_prices(run: Ran, name: str) -> None:
+    status, out, _ = run("economics", name)
+    assert status == 0
+    economics = read_economics(yaml.safe_load(out)["economics"])
+    assert economics.error_price in economics.prices()
+    assert economics.note
+
+
+def test_unknown_prices_to_fill_in(run: Ran) -> None:
+    status, _, err = run("economics", "inspektion")
+    assert status == 2
+    assert "Did you mean 'inspection'?" in err

@@ -1,13 +1,15 @@
 """What README and docs say is true: their Python runs, their plans are plans, and every key is listed."""
 
 import re
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
-from cropworth.cli import app
+from cropworth.cli import app, main
 from cropworth.config import parse
 from cropworth.data.config import (
     CardanoSentiment,
@@ -22,6 +24,7 @@ from cropworth.data.config import (
     Watch,
 )
 from cropworth.study.plan import Crop, Grid, Plan, Timing, Training
+from cropworth.worth import cost_rows, prediction_rows
 from cropworth.worth.economics import Economics
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +41,35 @@ def blocks(language: str) -> list[str]:
 )
 def test_the_crop_librarys_guide_runs(code: str) -> None:
     exec(compile(code, "crops.md", "exec"), {})
+
+
+def test_the_example_of_models_trained_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "predictions.md").read_text()
+    appraising, training = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (prices,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (command, _) = re.findall(r"^cropworth (.*)$", page, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    for code in (training, appraising):
+        exec(compile(code, "predictions.md", "exec"), {})
+    (tmp_path / "economics.yaml").write_text(prices)
+    monkeypatch.setattr(sys, "argv", ["cropworth", *command.split()])
+    with suppress(SystemExit):
+        main()
+    shown = " ".join(capsys.readouterr().out.split())
+    # What depends on the predictions only; the times are those of the machine.
+    assert shown.startswith("Adopt large: over 3 years it is worth EUR ")
+    for told in ("91.0 % 90.1", "93.4 % 66.5"):
+        assert told in " ".join(page.split())
+        assert told in shown
+    assert shown.split(". ")[-1].endswith("5 seeds, 797 test items).")
+
+
+def test_every_column_of_predictions_and_costs_is_listed() -> None:
+    page = (ROOT / "docs" / "predictions.md").read_text()
+    for column in (*prediction_rows.KNOWN, *cost_rows.REQUIRED, *cost_rows.OPTIONAL):
+        assert f"`{column}`" in page, column
 
 
 def test_there_are_blocks() -> None:

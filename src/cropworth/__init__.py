@@ -46,6 +46,9 @@ if TYPE_CHECKING:
         Zoom,
     )
     from cropworth.errors import CropworthError
+    from cropworth.worth.appraisal import appraise
+    from cropworth.worth.economics import read_economics
+    from cropworth.worth.predictions import read_predictions
 
 __version__ = "0.1.0"
 
@@ -73,6 +76,7 @@ _HOME = {
     "UnboundedAffine": "crops.transforms",
     "Warp": "crops.splines",
     "Zoom": "crops.transforms",
+    "appraise": "worth.appraisal",
     "auxiliary_crops": "crops.training",
     "box_iou": "crops.geometry",
     "boxes_to_theta": "crops.geometry",
@@ -91,6 +95,8 @@ _HOME = {
     "out_of_frame": "crops.penalties",
     "overlap": "crops.penalties",
     "parameter_groups": "crops.training",
+    "read_economics": "worth.economics",
+    "read_predictions": "worth.predictions",
     "refine_theta": "crops.proposals",
     "sample": "crops.sampling",
     "scale_prior": "crops.penalties",
@@ -126,6 +132,7 @@ __all__ = [
     "UnboundedAffine",
     "Warp",
     "Zoom",
+    "appraise",
     "auxiliary_crops",
     "box_iou",
     "boxes_to_theta",
@@ -144,6 +151,8 @@ __all__ = [
     "out_of_frame",
     "overlap",
     "parameter_groups",
+    "read_economics",
+    "read_predictions",
     "refine_theta",
     "sample",
     "scale_prior",

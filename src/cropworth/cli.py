@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ from cropworth.errors import CropworthError
 if TYPE_CHECKING:
     from cropworth.study.record import Study
     from cropworth.study.run import Prepared
+    from cropworth.until_clear import Look
     from cropworth.worth.economics import Economics
     from cropworth.worth.results import Appraisal
 
@@ -30,7 +32,29 @@ app = typer.Typer(
 out = Console()
 
 PlanFile = Annotated[Path, typer.Argument(help="The plan, a YAML file.")]
-StudyFolder = Annotated[Path, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`.")]
+StudyFolder = Annotated[
+    Path | None, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`; else --predictions.")
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option(
+        "--predictions", help="What your own models predicted, a CSV or parquet file; see docs/predictions.md."
+    ),
+]
+Costs = Annotated[Path | None, typer.Option("--costs", help="With --predictions: what training and inference took.")]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", help="With --predictions: the variant to compare with. [default: baseline]")
+]
+Numbers = Annotated[
+    bool | None,
+    typer.Option(
+        "--numbers/--classes",
+        help="With --predictions: whether numbers or classes are predicted. [default: numbers that are not all whole]",
+    ),
+]
+Prices = Annotated[
+    Path | None, typer.Option("--economics", help="A YAML file of prices, or a plan with them; instead of the plan's.")
+]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Trials at a time; by default one a processor.")]
 Settings = Annotated[
     list[str] | None,
@@ -78,23 +102,41 @@ def study(
     path: PlanFile,
     folder: Annotated[Path, typer.Option("--out", help="Where the study goes; finished trials in it are kept.")],
     jobs: Jobs = None,
+    until_clear: Annotated[
+        bool, typer.Option("--until-clear", help="Add seeds in rounds, while the verdict is open and a round worth it.")
+    ] = False,
+    most_seeds: Annotated[
+        int | None, typer.Option(help="With --until-clear: seeds after which it ends at the latest; by default 20.")
+    ] = None,
+    budget_hours: Annotated[
+        float | None, typer.Option(help="With --until-clear: machine hours that all trainings may take together.")
+    ] = None,
 ) -> None:
     """Run a study: train what is missing, time the inference, appraise, write the report."""
-    _run_study(path, folder, jobs)
+    for option, value in (("--most-seeds", most_seeds), ("--budget-hours", budget_hours)):
+        if value is not None and not until_clear:
+            raise CropworthError(f"{option} without --until-clear", "both or none", "Add --until-clear.")
+    _run_study(path, folder, jobs, (most_seeds, budget_hours) if until_clear else None)
 
 
 @app.command()
 def appraise(
-    folder: StudyFolder,
+    folder: StudyFolder = None,
+    predictions: Predictions = None,
+    costs: Costs = None,
+    baseline: Baseline = None,
+    numbers: Numbers = None,
+    prices: Prices = None,
     settings: Settings = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON; its schema is docs/appraisal.schema.json.")
     ] = False,
 ) -> None:
-    """Say what a finished study is worth, under its plan's prices or yours. Nothing is trained again."""
+    """Say what a finished study, or your own models, are worth under its plan's prices or yours. Nothing is trained."""
     from cropworth.worth.as_json import to_json
 
-    _, appraisal = _appraise(_read(folder), settings or [])
+    found = _priced(_found(folder, predictions, costs, baseline, numbers)[0], prices)
+    _, appraisal = _appraise(found, settings or [])
     if as_json:
         sys.stdout.write(json.dumps(to_json(appraisal), indent=2, allow_nan=False) + "\n")
     else:
@@ -103,22 +145,43 @@ def appraise(
 
 @app.command()
 def report(
-    folder: StudyFolder,
+    folder: StudyFolder = None,
+    predictions: Predictions = None,
+    costs: Costs = None,
+    baseline: Baseline = None,
+    numbers: Numbers = None,
+    prices: Prices = None,
     settings: Settings = None,
     to: Annotated[
-        Path | None, typer.Option("--to", help="The page's path; by default report.html in the study.")
+        Path | None,
+        typer.Option("--to", help="The page's path; by default report.html in the study, or beside the predictions."),
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the summary as Markdown instead.")] = False,
 ) -> None:
     """Write the report: one HTML page that needs nothing else."""
-    found = _read(folder)
+    unpriced, beside = _found(folder, predictions, costs, baseline, numbers)
+    found = _priced(unpriced, prices)
     economics, appraisal = _appraise(found, settings or [])
     if markdown:
         from cropworth.report.markdown import to_markdown
 
         sys.stdout.write(to_markdown(found, appraisal, economics))
     else:
-        _write_report(found, appraisal, economics, to or folder / "report.html")
+        _write_report(found, appraisal, economics, to or beside)
+
+
+@app.command()
+def economics(
+    name: Annotated[str, typer.Argument(help="generic, medical-screening, inspection, moderation or trading-signal.")],
+) -> None:
+    """Print a file of prices to fill in, each explained: cropworth economics inspection > economics.yaml."""
+    from cropworth.config import nearest
+
+    files = resources.files("cropworth.worth").joinpath("templates")
+    known = sorted(Path(file.name).stem for file in files.iterdir())
+    if name not in known:
+        raise CropworthError(f"the economics {name!r}", f"one of {', '.join(known)}", nearest(name, known))
+    sys.stdout.write(files.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 def main() -> None:
@@ -134,7 +197,9 @@ def main() -> None:
         sys.exit(141)
 
 
-def _run_study(path: Path, folder: Path, jobs: int | None) -> None:
+def _run_study(
+    path: Path, folder: Path, jobs: int | None, until_clear: tuple[int | None, float | None] | None = None
+) -> None:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
@@ -152,10 +217,25 @@ def _run_study(path: Path, folder: Path, jobs: int | None) -> None:
             failed = f", {now.failed} failed" if now.failed else ""
             bar.update(line, completed=now.work_done, description=f"{now.done} of {now.total} trials{failed}")
 
-        found = run_study(prepared, folder, jobs or available_cores(), show)
+        workers = jobs or available_cores()
+        if until_clear is None:
+            found = run_study(prepared, folder, workers, show)
+        else:
+            from cropworth.until_clear import run_until_clear
+            from cropworth.worth.sequential import MOST_SEEDS
+
+            most_seeds, hours = until_clear
+            most_seeds = MOST_SEEDS if most_seeds is None else most_seeds
+            found = run_until_clear(prepared, folder, workers, most_seeds, hours, show, _tell)
     economics, appraisal = _appraise(found, [])
     _print(appraisal)
     _write_report(found, appraisal, economics, folder / "report.html")
+
+
+def _tell(look: Look) -> None:
+    from cropworth.report.text import round_line
+
+    out.print(round_line(look), highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -182,10 +262,49 @@ def _prepare(path: Path) -> Prepared:
     return prepared
 
 
-def _read(folder: Path) -> Study:
+def _found(
+    folder: Path | None, predictions: Path | None, costs: Path | None, baseline: str | None, numbers: bool | None
+) -> tuple[Study, Path]:
+    """The study of a folder, or of files of predictions, whose warnings are told at once; and where its report goes."""
     from cropworth.study.ledger import Ledger
+    from cropworth.worth.predictions import read_predictions
 
-    return Ledger(folder).read()
+    if (folder is None) == (predictions is None):
+        raise CropworthError(
+            "neither a study's folder nor --predictions" if folder is None else f"both {folder} and --predictions",
+            "one of them",
+            "Name what to appraise.",
+        )
+    if predictions is not None:
+        study = read_predictions(predictions, costs, baseline or "baseline", numbers=numbers)
+        for warning in study.warnings:
+            typer.echo(warning, err=True)
+        return study, predictions.with_name(f"{study.name}.html")
+    assert folder is not None
+    given = {"--costs": costs, "--baseline": baseline, "--numbers or --classes": numbers}
+    for option, value in given.items():
+        if value is not None:
+            raise CropworthError(
+                f"{option} with the study {folder}",
+                "--predictions beside it",
+                "A study has that already: leave it out.",
+            )
+    return Ledger(folder).read(), folder / "report.html"
+
+
+def _priced(found: Study, prices: Path | None) -> Study:
+    """The study under the prices of a file: the mapping `economics` in it, or the whole of it."""
+    from cropworth.config import read_yaml
+    from cropworth.functions import look_in
+
+    if prices is None:
+        return found
+    look_in(prices.parent)
+    values = read_yaml(prices)
+    economics = values.get("economics", values)
+    if not isinstance(economics, dict):
+        raise CropworthError(f"{prices} with economics = {economics!r}", "a mapping of prices", "Mend the file.")
+    return replace(found, economics=economics)
 
 
 def _appraise(found: Study, settings: list[str]) -> tuple[Economics, Appraisal]:

@@ -79,6 +79,7 @@ def make_candidate(name: str = "heatmap-zoom", kind: Kind = "crop", **values: An
         "seeds": 6,
         "seeds_needed": None,
         "more_test_items": False,
+        "better_prices": False,
         "outlook": None,
     }
     return Candidate(name=name, kind=kind, **(defaults | values))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cropworth.report.html import write_report
 from cropworth.study.record import Study
+from cropworth.worth.appraisal import appraise
 from cropworth.worth.results import Appraisal
+from factories import make_record, make_study
 from report.appraisals import make_economics
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -56,6 +59,17 @@ def test_charts_are_drawn_without_an_error(report: Path, tmp_path: Path, scheme:
     for chart in ("chart-cost", "chart-curves", "chart-sizes"):
         start = elements.index(f'id="{chart}"')
         assert 'class="main-svg"' in elements[start : elements.index("</figure>", start)]
+
+
+def test_a_page_of_measurements_from_files(tmp_path: Path) -> None:
+    pairs = [(name, seed) for name in ("baseline", "b") for seed in (0, 1)]
+    records = [replace(make_record(name, seed, 0, wrong=range(9 - seed)), curve=()) for name, seed in pairs]
+    study = replace(make_study(records, kinds={"baseline": "baseline", "b": "candidate"}), plan={})
+    economics = make_economics()
+    write_report(study, appraise(study, economics), economics, tmp_path / "report.html")
+    elements, complaints = browse(tmp_path / "report.html", tmp_path / "profile")
+    assert complaints == []
+    assert elements.count('class="main-svg"') >= 1
 
 
 def test_page_does_not_scroll_sideways_on_a_phone(report: Path, tmp_path: Path) -> None:

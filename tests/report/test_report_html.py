@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from cropworth.errors import CropworthError
 from cropworth.report.html import render, write_report
+from cropworth.report.markdown import to_markdown
 from cropworth.study.record import Latency, Study
 from cropworth.worth.appraisal import appraise
 from cropworth.worth.results import Appraisal, Interval, SizeAppraisal
@@ -302,3 +304,46 @@ def test_path_that_cannot_be_written(tmp_path: Path, full_study: Study, full_app
     with pytest.raises(CropworthError, match="folder"):
         write_report(full_study, full_appraisal, make_economics(), tmp_path / "folder")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def brought_study(latency: bool) -> Study:
+    """Measurements from a user's own files: no plan, no pictures, no curves, and no training-set size."""
+    records = [
+        replace(make_record(name, seed, 0, wrong=range(wrong)), curve=(), examples=None, started_at=nan, environment={})
+        for name, wrong in (("baseline", 40), ("new", 20))
+        for seed in range(3)
+    ]
+    study = make_study(records, kinds={"baseline": "baseline", "new": "candidate"})
+    return replace(study, plan={}, latency=study.latency if latency else None, warnings=("Seed 4 is left out.",))
+
+
+@pytest.mark.parametrize("latency", [True, False])
+def test_nothing_is_claimed_of_measurements_from_files(latency: bool) -> None:
+    study = brought_study(latency)
+    economics = make_economics(cost_per_error=1, predictions_per_year=1000)
+    page = Page(render(study, appraise(study, economics), economics))
+    for claim in (
+        "crop",
+        "trained on",
+        "batches",
+        "while nothing trained",
+        "Trials started",
+        "diverged",
+        "plan",
+        "None",
+    ):
+        assert claim not in page.text, claim
+    for told in ("Is another model worth it?", "come from files", "Seed 4 is left out.", "predictions of 3 seeds"):
+        assert told in page.text
+    assert ("3 of each variant, paired by seed" in page.text) == latency
+    assert ("Inference times are not known." in page.text) == (not latency)
+    assert ("inference ms per item" in page.text) == latency
+    assert page.texts["script"][-1].count('"chart-') == latency
+
+
+def test_markdown_of_measurements_from_files() -> None:
+    study = brought_study(latency=True)
+    economics = make_economics(cost_per_error=1)
+    markdown = to_markdown(study, appraise(study, economics), economics)
+    assert "## Where the numbers come from\n\nThe predictions and their costs come from files" in markdown
+    assert "Trials started" not in markdown

@@ -212,6 +212,32 @@ def test_a_prevalence_that_is_known_is_no_chance() -> None:
     assert ((high - low) / 2) ** 2 - ((high_known - low_known) / 2) ** 2 == pytest.approx((share.high or 0) ** 2)
 
 
+@pytest.mark.parametrize("prevalence", [None, 0.1])
+def test_weights_by_item(prevalence: float | None) -> None:
+    rng = np.random.default_rng(6)
+    labels, baseline, candidate = simulated(rng, 4, 30, 50)
+    times = rng.integers(1, 4, 80)
+    weighted = decision_curve(labels, baseline, candidate, [0.3], prevalence, weights=times * 0.5)
+    repeated = decision_curve(*(np.repeat(x, times, axis=-1) for x in (labels, baseline, candidate)), [0.3], prevalence)
+    for name in ("net_benefit", "standardised", "interventions_avoided"):
+        one, other = ([estimates(getattr(b, name)) for b in of_each(curve)] for curve in (weighted, repeated))
+        np.testing.assert_allclose(one, other)
+    alike = decision_curve(labels, baseline, candidate, [0.3], prevalence, weights=np.full(80, 7.0)).difference
+    plain = decision_curve(labels, baseline, candidate, [0.3], prevalence).difference
+    assert ends(alike.standardised[0]) == pytest.approx(ends(plain.standardised[0]), rel=1e-9)
+
+
+def test_with_weights_the_intervals_are_those_of_every_items_part_too() -> None:
+    rng = np.random.default_rng(7)
+    labels, baseline, candidate = simulated(rng, 4, 300, 500)
+    weights = rng.gamma(2, 1, 800) + 0.1
+    parts = [contributions(labels, p >= 0.25, 0.25) for p in (baseline, candidate)]
+    curve = decision_curve(labels, baseline, candidate, [0.25], weights=weights)
+    # One twentieth of the half-width; without the weights it would be a sixth less.
+    for found, part in zip(of_each(curve), (*parts, parts[1] - parts[0]), strict=True):
+        assert ends(found.net_benefit[0]) == pytest.approx(ends(two_way_interval(part, weights)), abs=2e-3)
+
+
 def test_fewer_than_three_seeds_give_no_interval() -> None:
     labels, baseline, candidate = simulated(np.random.default_rng(5), 2, 20, 30)
     found = decision_curve(labels, baseline, candidate, [0.3]).difference.net_benefit[0]
@@ -223,6 +249,12 @@ def test_fewer_than_three_seeds_give_no_interval() -> None:
 def test_a_probability_equal_to_the_threshold_is_positive(dtype: type) -> None:
     labels, model = np.array([0, 1]), np.array([[0.1, 0.7]], dtype=dtype)
     assert estimates(decision_curve(labels, model, model, [0.7, 0.71]).candidate.net_benefit) == [0.5, 0]
+
+
+@pytest.mark.parametrize("weights", [np.ones(2), np.array([1.0, 0.0, 1.0]), np.array([1.0, np.nan, 1.0])])
+def test_weights_that_are_refused(weights: Array) -> None:
+    with pytest.raises(CropworthError, match="expected 3 numbers above 0"):
+        decision_curve(LABELS, MODEL, MODEL, [0.5], weights=weights)
 
 
 LABELS, MODEL = [0, 1, 1], np.array([[0.1, 0.7, 0.2]])

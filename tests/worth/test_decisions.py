@@ -81,6 +81,19 @@ def test_two_thresholds_by_hand() -> None:
     assert choose_rule(pairs([0.1, 0.4, 0.5, 0.9]), [0, 1, 0, 1], [[0, 4], [4, 0]], reject_cost=3).low >= 0.5
 
 
+def test_one_place_for_both_thresholds_by_hand() -> None:
+    # p = 0.1 (first), 0.3, 0.4 and 0.9 (second) are told apart without a person. The low threshold is 1/4 as above; 3/4
+    # is not in that gap, and its middle, 0.2, would be a high threshold below the low one.
+    rule = choose_rule(pairs([0.1, 0.3, 0.4, 0.9]), [0, 1, 1, 1], [[0, 4], [4, 0]], reject_cost=1)
+    assert rule == Thresholds(0.25, 0.25)
+
+
+def test_costs_that_are_equal_but_for_rounding_by_hand() -> None:
+    # Below 0.5: three false alarms of 0.1, which a float adds to more than 0.3. In (0.8, 0.95]: one miss of 0.3.
+    p = pairs([0.5, 0.6, 0.7, 0.8, 0.95])
+    assert choose_rule(p, [1, 0, 0, 0, 1], [[0, 0.1], [0.3, 0]]) == Thresholds(pytest.approx(0.25), pytest.approx(0.25))
+
+
 @given(two_classes())
 def test_no_threshold_costs_less(case: tuple[Array, Array, Array, Array]) -> None:
     p, y, costs, weights = case
@@ -243,11 +256,16 @@ def test_a_few_items_all_read_right_do_not_make_a_model_certain() -> None:
     assert rule.decide([[0.98, 0.01, 0.01]]).tolist() == [1]
 
 
-def test_probabilities_without_a_signal_are_tempered_to_the_end() -> None:
+def test_temperatures_have_ends() -> None:
     p = np.tile([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]], (3, 1))
     rule = choose_rule(p, np.repeat([0, 1, 2], 3), 1 - np.eye(3))
     assert isinstance(rule, LeastExpectedCost)
     assert rule.temperature == 20
+    # And the other end: always right, hardly surer than chance.
+    y = np.arange(3000) % 3
+    rule = choose_rule(np.where(np.eye(3)[y] == 1, 0.34, 0.33), y, 1 - np.eye(3))
+    assert isinstance(rule, LeastExpectedCost)
+    assert rule.temperature == 0.05
 
 
 def test_extremes_of_two_classes() -> None:

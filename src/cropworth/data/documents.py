@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from cropworth.data.bad_items import settled
 from cropworth.data.config import Documents, LongText
-from cropworth.data.embedders import INSTALL_EXTRA
-from cropworth.data.installed import imported
+from cropworth.data.installed import INSTALL_EXTRA, imported
 from cropworth.data.sequences import FEWEST_STEPS, SequenceTask, problem_of_value, set_aside
 from cropworth.data.text import Document, sentences, text_task, words
 from cropworth.errors import CropworthError

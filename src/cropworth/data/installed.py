@@ -9,6 +9,8 @@ from types import ModuleType
 
 from cropworth.errors import CropworthError
 
+INSTALL_EXTRA = "pip install 'cropworth[text]'"
+
 
 def shipped(package: str, file: str, install: str) -> Path:
     """Where an installed package keeps a file or folder; nothing of the package is run.

@@ -83,7 +83,7 @@ def read_table(path: Path, columns: Mapping[str, Callable[[str], float]], on_bad
         CropworthError: the file cannot be read, lacks a column or has no rows, or rows are bad.
     """
     try:
-        with _opened(path) as stream:
+        with opened(path) as stream:
             rows = csv.reader(stream)
             head = next(rows, [])
             missing = [name for name in columns if name not in head]
@@ -108,7 +108,8 @@ def read_table(path: Path, columns: Mapping[str, Callable[[str], float]], on_bad
     return table
 
 
-def _opened(path: Path) -> TextIO:
+def opened(path: Path) -> TextIO:
+    """A text file in UTF-8, packed by gzip where its name ends so."""
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8", newline="")
     return path.open(encoding="utf-8-sig", newline="")

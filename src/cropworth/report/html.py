@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from cropworth.errors import CropworthError
 from cropworth.report import charts, tables, text
+from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
 from cropworth.study.ledger import write_atomically
 from cropworth.study.record import Study
@@ -54,7 +55,9 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         note=economics.note,
         verdict=text.verdict_word(candidate),
         candidates=tables.candidates_table(appraisal),
-        variants=tables.variants_table(appraisal),
+        outlook=outlook_tables(appraisal),
+        next_sentences=next_sentences(appraisal),
+        variants=tables.variants_table(study, appraisal),
         sizes=tables.sizes_table(appraisal),
         failures=tables.failures_table(study),
         prices=tables.prices_table(economics, appraisal.not_priced),
@@ -62,6 +65,7 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         album=make_album(study, appraisal.largest.train_size),
         charts=_charts(study, appraisal),
         kinds=text.KINDS,
+        brought=text.BROUGHT if study.from_files else "",
         timing=tables.timing(study),
         when=tables.when(study),
         how_we_know=text.how_we_know(study, appraisal),

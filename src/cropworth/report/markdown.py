@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from cropworth.report import tables, text
+from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.tables import Table
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics, read_economics
@@ -21,9 +22,18 @@ def to_markdown(study: Study, appraisal: Appraisal, economics: Economics | None 
         economics: the prices it was appraised under, where they are not the plan's own.
     """
     economics = economics or read_economics(study.economics)
-    parts = [f"# {_escape(appraisal.study)}", f"**{_escape(appraisal.headline)}**", *map(_escape, study.warnings)]
+    parts = [
+        f"# {_escape(appraisal.study)}",
+        f"**{_escape(appraisal.headline)}**",
+        *map(_escape, (*study.warnings, *appraisal.gaps)),
+    ]
     parts += ["## What each candidate is worth", _table(tables.candidates_table(appraisal))]
-    parts += ["## What was measured", _table(tables.variants_table(appraisal))]
+    told = next_sentences(appraisal)
+    if told:
+        parts += ["### What to measure next", "\n".join(f"- {_escape(sentence)}" for sentence in told)]
+    if depends := outlook_tables(appraisal):
+        parts += ["## What it depends on", *map(_table, depends)]
+    parts += ["## What was measured", _table(tables.variants_table(study, appraisal))]
     failures = tables.failures_table(study)
     if failures.rows:
         parts += [_table(failures)]
@@ -35,11 +45,11 @@ def to_markdown(study: Study, appraisal: Appraisal, economics: Economics | None 
     if appraisal.not_priced:
         parts += [f"Not priced, and so counted as 0: {_escape(', '.join(appraisal.not_priced))}."]
     parts += [_table(tables.prices_table(economics, appraisal.not_priced))]
-    parts += [
-        "## Where it was measured",
-        f"Trials started on {tables.when(study)} (UTC). {tables.timing(study)}",
-    ]
-    parts += [_table(environment) for environment in tables.environment_tables(study)]
+    if study.from_files:
+        parts += ["## Where the numbers come from", f"{text.BROUGHT} {tables.timing(study)}"]
+    else:
+        started = f"Trials started on {tables.when(study)} (UTC). {tables.timing(study)}"
+        parts += ["## Where it was measured", started, *map(_table, tables.environment_tables(study))]
     parts += ["## How we know", text.how_we_know(study, appraisal)]
     return "\n\n".join(parts) + "\n"
 

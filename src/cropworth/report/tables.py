@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -63,10 +63,16 @@ class Table:
     note: str = ""
 
 
+def numbers_table(caption: str, titles: Sequence[str], rows: Iterable[tuple[str | Cell, ...]], note: str = "") -> Table:
+    """A table whose first column holds words and the others numbers."""
+    first, *others = titles
+    return Table(caption, (Column(first, "words"), *map(Column, others)), tuple(rows), note)
+
+
 def candidates_table(appraisal: Appraisal) -> Table:
     """What each candidate is worth, at the largest training-set size."""
     return Table(
-        caption=f"Each candidate against {appraisal.baseline}, trained on {appraisal.largest.train_size:,} items, "
+        caption=f"Each candidate against {appraisal.baseline}{text.trained_on(appraisal.largest.train_size)}, "
         f"over {_years(appraisal)}",
         columns=(
             Column("variant", "words"),
@@ -84,24 +90,24 @@ def candidates_table(appraisal: Appraisal) -> Table:
     )
 
 
-def variants_table(appraisal: Appraisal) -> Table:
-    """What was measured of each variant, at the largest training-set size."""
-    titles = (
-        *text.quality_titles(appraisal),
-        "training seconds, wall; CPU",
-        "trials beside",
-        "inference ms per item, median; p90",
-        "FLOPs per item",
-        "parameters",
-        "peak memory",
-        "median IoU",
-        "trials; diverged; collapsed",
-    )
+def variants_table(study: Study, appraisal: Appraisal) -> Table:
+    """What was measured of each variant, at the largest training-set size; of files, what they say of any variant."""
+    quality = text.quality_titles(appraisal)
+    cells = [
+        _variant_cells(row, dict(zip(quality, text.quality(row, quality), strict=True)), study.from_files)
+        for row in appraisal.largest.rows
+    ]
+    titles = [t for t in cells[0] if not study.from_files or any(of_row[t] != MISSING for of_row in cells)]
     return Table(
-        caption=f"Means over seeds of every variant, trained on {appraisal.largest.train_size:,} items",
+        caption=f"Means over seeds of every variant{text.trained_on(appraisal.largest.train_size)}",
         columns=(Column("variant", "words"), Column("kind", "words"), *map(Column, titles)),
-        rows=tuple(map(_variant_cells, appraisal.largest.rows)),
-        note="“Trials beside” is how many other trials ran on the machine at the same time, on average; they slow the "
+        rows=tuple(
+            (row.name, row.kind, *(of_row[title] for title in titles))
+            for row, of_row in zip(appraisal.largest.rows, cells, strict=True)
+        ),
+        note=""
+        if study.from_files
+        else "“Trials beside” is how many other trials ran on the machine at the same time, on average; they slow the "
         "wall clock. Inference was timed while nothing trained. “IoU” is the overlap of the crop with the true box. "
         "A diverged trial has no predictions; the crop of a collapsed one shows nothing useful.",
     )
@@ -164,7 +170,9 @@ def prices_table(economics: Economics, not_priced: tuple[str, ...]) -> Table:
 
 
 def environment_tables(study: Study) -> tuple[Table, ...]:
-    """One table for each distinct environment that trials ran in, the commonest first."""
+    """One table for each distinct environment that trials ran in, the commonest first; none where it is not known."""
+    if study.from_files:
+        return ()
     counts: dict[str, int] = {}
     for record in study.records:
         key = json.dumps({**record.environment, "threads of each trial": record.threads})
@@ -180,13 +188,17 @@ def environment_tables(study: Study) -> tuple[Table, ...]:
 
 
 def when(study: Study) -> str:
-    """The days (UTC) on which the trials started."""
+    """The days (UTC) on which the trials started; empty where that is not known."""
+    if study.from_files:
+        return ""
     days = sorted(datetime.fromtimestamp(record.started_at, UTC).date().isoformat() for record in study.records)
     return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
 
 
 def timing(study: Study) -> str:
     """How inference was timed, in one sentence."""
+    if study.from_files:
+        return text.brought_times(study)
     if study.latency is None:
         return "Inference has not been timed yet; run the study again to do so."
     threads = "1 thread" if study.latency.threads == 1 else f"{study.latency.threads} threads"
@@ -201,7 +213,7 @@ def _candidate_cells(candidate: Candidate, currency: str) -> tuple[str | Cell, .
     return (
         candidate.name,
         Cell(text.verdict_word(candidate), verdict=True),
-        Cell(money(candidate.npv.estimate, currency), text.money_interval(candidate.npv, currency)),
+        Cell(money(candidate.npv.estimate, currency), text.money_interval(candidate.npv_together, currency)),
         text.return_on_investment(candidate),
         text.years(candidate.payback_years),
         humanised(candidate.break_even_predictions_per_year),
@@ -209,20 +221,27 @@ def _candidate_cells(candidate: Candidate, currency: str) -> tuple[str | Cell, .
     )
 
 
-def _variant_cells(row: Row) -> tuple[str, ...]:
-    return (
-        row.name,
-        row.kind,
-        *text.quality(row),
-        f"{number(row.training_s)}; {number(row.training_cpu_s)}",
-        number(row.trials_beside, 2),
-        _median_and_p90(row),
-        text.flops(row.flops_per_item),
-        f"{row.parameters:,}",
-        text.size_in_bytes(row.peak_memory_bytes),
-        MISSING if row.median_iou is None else f"{row.median_iou:.2f}",
-        f"{row.trials}; {row.diverged}; {row.collapsed}",
-    )
+def _variant_cells(row: Row, quality: Mapping[str, str], from_files: bool) -> dict[str, str]:
+    """What is known of a variant, by title."""
+    if from_files:
+        return {
+            **quality,
+            "training seconds": text.known(row.training_s),
+            "inference ms per item, median; p90": _median_and_p90(row),
+            "FLOPs per item": text.flops(row.flops_per_item) if row.flops_per_item else MISSING,
+            "seeds": f"{row.trials}",
+        }
+    return {
+        **quality,
+        "training seconds, wall; CPU": f"{number(row.training_s)}; {number(row.training_cpu_s)}",
+        "trials beside": number(row.trials_beside, 2),
+        "inference ms per item, median; p90": _median_and_p90(row),
+        "FLOPs per item": text.flops(row.flops_per_item),
+        "parameters": f"{row.parameters:,}",
+        "peak memory": text.size_in_bytes(row.peak_memory_bytes),
+        "median IoU": MISSING if row.median_iou is None else f"{row.median_iou:.2f}",
+        "trials; diverged; collapsed": f"{row.trials}; {row.diverged}; {row.collapsed}",
+    }
 
 
 def _median_and_p90(row: Row) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Column, Table
 from rich.text import Text
 
+from cropworth.worth.interval import FEWEST_SEEDS
 from cropworth.worth.words import MISSING, money, number
 
 if TYPE_CHECKING:
     from cropworth.study.record import Kind, Study
+    from cropworth.until_clear import Look
     from cropworth.worth.results import Appraisal, Candidate, Interval, Row
 
 KINDS: dict[Kind, str] = {
@@ -21,6 +25,9 @@ KINDS: dict[Kind, str] = {
     "control": "control",
     "oracle": "oracle: the true box",
 }
+
+
+BROUGHT = "The predictions and their costs come from files; nothing was trained or timed for this report."
 
 
 def percent(fraction: float | None, decimals: int = 1) -> str:
@@ -71,20 +78,64 @@ def headline_candidate(appraisal: Appraisal) -> Candidate | None:
     return next((c for c in appraisal.largest.candidates if c.name == appraisal.best), None)
 
 
+def trained_on(train_size: int) -> str:
+    """1000 -> ", trained on 1,000 items"; empty where the number is not known, and so 0."""
+    return f", trained on {train_size:,} items" if train_size else ""
+
+
+def known(measured: float) -> str:
+    """A number that is 0 only where it was not measured."""
+    return number(measured or None)
+
+
+def brought_times(study: Study) -> str:
+    """Where the inference times of a study from files come from, in one sentence."""
+    if study.latency is None:
+        return "Inference times are not known."
+    rounds = max(map(len, study.latency.seconds_per_item.values()))
+    return f"Inference times are those of the file of costs, {rounds} of each variant, paired by seed."
+
+
 def how_we_know(study: Study, appraisal: Appraisal) -> str:
-    """Where the intervals come from, in two sentences."""
+    """Where the intervals come from, in a few sentences."""
     size = appraisal.largest.train_size
     seeds = len({record.seed for record in study.records if record.train_size == size})
-    trained = (
-        f"Every variant was trained on {size:,} items with {'one seed' if seeds == 1 else f'each of {seeds} seeds'}, "
-        f"and judged on the same {appraisal.test_items:,} test items. "
-    )
-    if seeds == 1:
-        return trained + "One seed cannot tell how results vary from seed to seed, so that there are no intervals."
+    count = "one seed" if seeds == 1 else f"{seeds} seeds"
+    judged = f"judged on the same {appraisal.test_items:,} test items"
+    each = count if seeds == 1 else f"{'up to' if study.looks else 'each of'} {count}"
+    trained = f"Every variant was trained on {size:,} items with {each}, and {judged}. "
+    if study.from_files:
+        trained = f"Every variant{trained_on(size)}{',' if size else ''} was {judged}, with predictions of {count}. "
+    if study.looks:
+        trained += f"Seeds were added while a verdict was open, with looks after {', '.join(map(str, study.looks))}. "
+    if seeds < FEWEST_SEEDS:
+        return trained + "So few seeds cannot tell how results vary from seed to seed, so that there are no intervals."
+    crops = sum(candidate.kind in ("crop", "candidate") for candidate in appraisal.largest.candidates)
+    together = f"all {crops} of them at once" if crops > 1 else "it"
+    looks = " and at every look" if study.looks else ""
     return trained + (
-        "The intervals are two-way Satterthwaite t intervals over seeds and test items (that of the NPV also over the "
-        "rounds of timing), at 95 %; each stands alone, without a correction for several candidates."
+        "The 95 % intervals allow for the chance of seeds and test items (that of the NPV also for the rounds of "
+        "timing, and for prices that are guesses); a verdict's interval holds for "
+        f"{together}{looks}{', which makes it wider' if crops > 1 or looks else ''}."
     )
+
+
+def round_line(look: Look) -> str:
+    """One round of `--until-clear`: what is decided, what goes on, what that may gain and what it costs."""
+    decision = look.decision
+    verdicts = {s.name: s.verdict for s in look.standings}
+    groups: dict[str, list[str]] = {}
+    for name, reason in decision.stopped.items():
+        groups.setdefault(reason, []).append(f"{name} ({verdicts[name]})" if reason == "clear" else name)
+    line = f"After {max(s.trials for s in look.standings)} seeds, {number(look.hours, 2)} machine-hours: "
+    line += "; ".join(f"{reason}: {', '.join(names)}" for reason, names in groups.items()) or "nothing is clear yet"
+    if not decision.goes_on:
+        return f"{line}. Done."
+    on = ", ".join(f"{name} to {seeds} seeds" for name, seeds in decision.goes_on.items())
+    gains = [money(gain, look.currency) for gain in decision.gains.values() if isfinite(gain)]
+    gain = f"expected gain {' and '.join(gains)}, " if gains else ""
+    cost = f"cost {money(decision.cost, look.currency)}, {number(decision.hours, 2)} machine-hours"
+    return f"{line}. On with {on}: {gain}{cost}."
 
 
 def quality_titles(appraisal: Appraisal) -> tuple[str, ...]:
@@ -93,19 +144,23 @@ def quality_titles(appraisal: Appraisal) -> tuple[str, ...]:
     return ("mean error",) if regression else ("accuracy", "errors per 1,000")
 
 
-def quality(row: Row) -> tuple[str, ...]:
-    """The cells under `quality_titles`."""
-    if row.mean_error is not None:
-        return (number(row.mean_error),)
-    return percent(row.accuracy), number(row.errors_per_thousand)
+def quality(row: Row, titles: Sequence[str]) -> tuple[str, ...]:
+    """The cells under these of `quality_titles`."""
+    cells = {
+        "mean error": number(row.mean_error),
+        "accuracy": percent(row.accuracy),
+        "errors per 1,000": number(row.errors_per_thousand),
+    }
+    return tuple(cells[title] for title in titles)
 
 
 def terminal_table(appraisal: Appraisal) -> Table:
     """The variants at the largest training-set size, for a terminal."""
     # Without frames everything fits 80 columns; a variant's name is what a reader types, so it is never cut.
     table = Table(Column("variant", no_wrap=True), box=box.SIMPLE_HEAD, pad_edge=False)
+    titles = quality_titles(appraisal)
     for column in (
-        *quality_titles(appraisal),
+        *titles,
         "training seconds",
         "inference ms per item",
         "FLOPs per item",
@@ -114,10 +169,10 @@ def terminal_table(appraisal: Appraisal) -> Table:
     for row in appraisal.largest.rows:
         table.add_row(
             Text(row.name),
-            *quality(row),
-            number(row.training_s),
+            *quality(row, titles),
+            known(row.training_s),
             number(None if row.latency_s is None else row.latency_s * 1e3),
-            flops(row.flops_per_item),
+            flops(row.flops_per_item) if row.flops_per_item else MISSING,
         )
     return table
 

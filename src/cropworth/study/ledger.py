@@ -62,7 +62,7 @@ class Ledger:
 
         Raises:
             CropworthError: the path is a file, cannot be written, is a folder of something else, or a study whose
-                data were others under the same name.
+                data were others under the same name, or that is looked at after other numbers of seeds.
         """
         occupied = self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir()))
         if occupied and not (self.path / "study.json").is_file():
@@ -73,6 +73,7 @@ class Ledger:
             )
         if occupied:
             self._check_same_data(header)
+            header = header | {"looks": self._looks(list(header.get("looks", ())))}
         try:
             self.trials.mkdir(parents=True, exist_ok=True)
             for left in self.trials.glob(".writing-*"):  # of a run that was killed
@@ -95,6 +96,20 @@ class Ledger:
             raise CropworthError(
                 f"other data than {self.path} was begun with", "the same images and labels", "Choose another --out."
             )
+
+    def _looks(self, asked: list[int]) -> list[int]:
+        """Once looked at several times, always so: intervals that forgot it would be too short."""
+        try:
+            old: list[int] = _read_json(self.path / "study.json", "").get("looks", [])
+        except CropworthError:
+            return asked
+        if old and asked and old != asked:
+            raise CropworthError(
+                f"{self.path} with looks after {_listed(asked)} seeds",
+                f"looks after {_listed(old)}, with which it was begun",
+                f"Use --most-seeds {old[-1]}, or choose another --out.",
+            )
+        return old or asked
 
     def finished(self, name: str) -> bool:
         """Whether the trial is complete on disk."""
@@ -248,6 +263,10 @@ def write_atomically(path: Path, content: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _write_json(path: Path, values: object) -> None:

@@ -60,7 +60,7 @@ class Record:
         training_cpu_s: processor seconds of the same.
         threads: threads the trial was given.
         cores: processors of the machine.
-        started_at: seconds since 1970.
+        started_at: seconds since 1970; NaN where not known.
         peak_memory_bytes: most memory resident during training; None where the system does not say.
         curve: one row an epoch.
         best_epoch: index into `curve` of the epoch whose weights were kept; -1 where the trial diverged.
@@ -205,6 +205,11 @@ class Study:
         """The records of one variant at one training-set size, by seed."""
         chosen = [r for r in self.records if r.variant == variant and r.train_size == train_size]
         return tuple(sorted(chosen, key=lambda r: r.seed))
+
+    @property
+    def from_files(self) -> bool:
+        """Whether its numbers come from a user's own files of predictions and costs, not from a plan that was run."""
+        return not self.plan
 
     @property
     def train_sizes(self) -> tuple[int, ...]:

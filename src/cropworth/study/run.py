@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -35,7 +35,7 @@ class Progress:
 
     Attributes:
         done: trials finished, those of earlier runs included.
-        total: trials of the plan.
+        total: trials that the study shall have.
         work_done: share, in [0, 1], of this run's expected work that is done.
         failed: trials of this run that diverged or collapsed.
     """
@@ -76,7 +76,14 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
     return Prepared(plan, folder, task, flops)
 
 
-def run_study(prepared: Prepared, out: Path, jobs: int, progress: Callable[[Progress], None] = lambda _: None) -> Study:
+def run_study(
+    prepared: Prepared,
+    out: Path,
+    jobs: int,
+    progress: Callable[[Progress], None] = lambda _: None,
+    trials: Sequence[dict[str, Any]] | None = None,
+    looks: tuple[int, ...] = (),
+) -> Study:
     """Train the trials that `out` does not have yet, `jobs` at a time, and measure the inference.
 
     The energy of training is measured with a single job only: no counter tells the energy of trials side by side apart.
@@ -86,14 +93,18 @@ def run_study(prepared: Prepared, out: Path, jobs: int, progress: Callable[[Prog
         out: the study's folder; finished trials in it are kept.
         jobs: processes; the processors are divided among them.
         progress: called at the start and after each trial.
+        trials: those that the study shall have, see `Plan.trial`; None for all of the plan.
+        looks: numbers of seeds after which one looks, where one does so several times. A folder keeps them.
 
     Raises:
-        CropworthError: too many jobs, or `out` is something else than a study.
+        CropworthError: too many jobs, `out` is something else than a study, or one that is looked at after other
+            numbers of seeds.
     """
     check_jobs(jobs)
-    plan, ledger, trials = prepared.plan, Ledger(out), prepared.plan.trials()
-    task = prepared.task
-    ledger.open(plan.header(task.classes, task.fingerprint(), task.warnings))
+    plan, ledger, task = prepared.plan, Ledger(out), prepared.task
+    trials = plan.trials() if trials is None else list(trials)
+    header = plan.header(task.classes, task.fingerprint(), task.warnings)
+    ledger.open(header | {"trials": [trial_name(trial) for trial in trials], "looks": list(looks)})
     missing = [trial for trial in trials if not ledger.finished(trial_name(trial))]
     work = {trial_name(t): t["train_size"] * max(1, prepared.flops[t["name"]]) for t in missing}
     done, failed, work_done = len(trials) - len(missing), 0, 0
@@ -101,7 +112,8 @@ def run_study(prepared: Prepared, out: Path, jobs: int, progress: Callable[[Prog
     for name, status in _train(prepared, ledger, missing, jobs):
         done, failed, work_done = done + 1, failed + (status != "ok"), work_done + work[name]
         progress(Progress(done, len(trials), work_done / sum(work.values()), failed))
-    timed = None if missing else ledger.read_latency()
+    # Looked at several times, the first timing stays: what was decided by it must be decided so again.
+    timed = None if missing and not looks else ledger.read_latency()
     if timed is None or not timed.seconds_per_item.keys() >= plan.variants.keys():
         ledger.write_latency(measure_inference(plan, task, ledger, prepared.folder))
     return ledger.read()

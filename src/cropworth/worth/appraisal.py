@@ -43,7 +43,7 @@ def appraise(study: Study, economics: Economics) -> Appraisal:
     appraised = tuple(_appraise_size(study, economics, losses, size, size == sizes[-1]) for size in sizes)
     best = _best(appraised[-1].candidates)
     test_items = len(study.records[0].labels)
-    hourly = mean(economics.compute_price_per_hour)
+    hours, hourly = sum(map(machine_seconds, study.records)) / 3600, mean(economics.compute_price_per_hour)
     return Appraisal(
         study=study.name,
         baseline=study.baseline,
@@ -54,7 +54,7 @@ def appraise(study: Study, economics: Economics) -> Appraisal:
         test_items=test_items,
         gaps=gaps(study),
         error_price=economics.error_price,
-        study_cost=sum(map(machine_seconds, study.records)) / 3600 * hourly if hourly else None,
+        study_cost=hours * hourly or None,
         ranking=ranks(study, economics, losses, sizes[-1]),
         headline=headline(best, appraised[-1].candidates, study.baseline, economics, test_items),
         best=best.name if best is not None else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cropworth.study.record import Study
 from cropworth.worth.costs import Inference, inference, machine_seconds, training
+from cropworth.worth.curves import decisions, learning
 from cropworth.worth.economics import Economics
 from cropworth.worth.information import Source
 from cropworth.worth.interval import interval_around, two_way_interval
@@ -43,7 +44,8 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
         return _unpaired(pair, inference(study, economics, pair.name))
     together = case.interval(pair.rates)
     verdict = judge(together, economics.margin) if pair.deployable else None
-    needed, items = _what_would_settle_it(case, pair) if verdict == "not enough evidence" else (None, False)
+    open_verdict = verdict == "not enough evidence"
+    needed, items, prices = _what_would_settle_it(case, pair) if open_verdict else (None, False, False)
     streams, rate = case.streams(case.means), case.means["discount_rate"]
     values = {name: float(stream.present_value(rate)) for name, stream in streams.items()}
     spent = sum(value for name, value in values.items() if name != "predictions")
@@ -55,7 +57,7 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
         kind=pair.kind,
         deployable=pair.deployable,
         verdict=verdict,
-        reason=reason(verdict, len(pair.both), needed, items),
+        reason=reason(verdict, len(pair.both), needed, items, prices),
         npv=case.interval(),
         npv_together=together,
         roi=return_on_investment(values["predictions"], spent),
@@ -83,7 +85,16 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
         seeds=len(pair.both),
         seeds_needed=needed,
         more_test_items=items,
-        outlook=outlook(case, pair.rates, _sources(study, case, pair)) if with_outlook and known else None,
+        better_prices=prices,
+        outlook=outlook(
+            case,
+            pair.rates,
+            _sources(study, case, pair),
+            decisions(study, economics, case, pair),
+            learning(study, case, losses, pair.name),
+        )
+        if with_outlook and known
+        else None,
     )
 
 
@@ -91,13 +102,14 @@ def _unpaired(pair: Paired, serving: Inference) -> Candidate:
     """A candidate without a seed that has predictions of both."""
     return Candidate(
         name=pair.name, kind=pair.kind, deployable=pair.deployable,
-        verdict="not enough evidence" if pair.deployable else None, reason=reason(None, 0, None, False),
+        verdict="not enough evidence" if pair.deployable else None, reason=reason(None, 0),
         npv=UNKNOWN, npv_together=UNKNOWN, roi=None, dominates=False, payback_years=None,
         discounted_payback_years=None, break_even_predictions_per_year=None, break_even_error_price=None,
         break_even_compute_price=None, accuracy_difference=UNKNOWN, error_difference=UNKNOWN,
         value_per_prediction=UNKNOWN, inference_cost_per_prediction=None, investment=None, upkeep_per_year=None,
         cash_flow_per_year=None, costs=(), latency_ratio=serving.ratio, training_ratio=None,
-        flops_ratio=_flops_ratio(pair), seeds=0, seeds_needed=None, more_test_items=False, outlook=None,
+        flops_ratio=_flops_ratio(pair), seeds=0, seeds_needed=None, more_test_items=False, better_prices=False,
+        outlook=None,
     )  # fmt: skip
 
 
@@ -106,18 +118,19 @@ def _flops_ratio(pair: Paired) -> float | None:
     return after / before if before else None
 
 
-def _what_would_settle_it(case: Case, pair: Paired) -> tuple[int | None, bool]:
-    """How many seeds would make an open verdict clear; else whether only more test items would.
+def _what_would_settle_it(case: Case, pair: Paired) -> tuple[int | None, bool, bool]:
+    """How many seeds would make an open verdict clear; else whether only test items, or better-known prices, would.
 
-    They would not where the estimate is the margin itself, or where the timing alone leaves the verdict open. Guesses
-    of prices are taken at their means: no seed narrows them.
+    None of them would where the estimate is the margin itself, or where the timing alone leaves the verdict open.
     """
     components, margin = case.components(), case.economics.margin
     if components is None:
-        return None, False
+        return None, False, False
+    if judge(case.interval_at(rates=pair.rates), margin) != "not enough evidence":
+        return None, False, True  # at known prices it would be clear
     needed = seeds_needed(case.npv(), len(pair.both), components[0], components[1:], margin, pair.rates)
     sure_but_for_timing = interval_around(case.npv(), components[2:], pair.rates)
-    return needed, needed is None and judge(sure_but_for_timing, margin) != "not enough evidence"
+    return needed, needed is None and judge(sure_but_for_timing, margin) != "not enough evidence", False
 
 
 def _costs(case: Case, values: dict[str, float]) -> tuple[Cost, ...]:

@@ -56,7 +56,7 @@ def _untimed(study: Study) -> tuple[str, ...]:
 
 
 def _unpaired(study: Study) -> list[str]:
-    """Seeds of a candidate that the baseline lacks, and candidates with too few seeds for an interval."""
+    """Seeds that only a candidate or only the baseline has, and candidates with too few seeds for an interval."""
     found = []
     for size in study.train_sizes:
         seeds = {n: {r.seed for r in study.of(n, size) if r.predictions is not None} for n in study.kinds}
@@ -64,10 +64,11 @@ def _unpaired(study: Study) -> list[str]:
         for name in study.kinds:
             if name == study.baseline or not study.of(name, size):
                 continue
-            alone, both = seeds[name] - seeds[study.baseline], seeds[name] & seeds[study.baseline]
-            if alone:
-                listed = ", ".join(map(str, sorted(alone)))
-                found.append(f"Seeds of {name}{where} without a pair of {study.baseline}, left out: {listed}.")
+            both = seeds[name] & seeds[study.baseline]
+            for one, other in ((name, study.baseline), (study.baseline, name)):
+                if alone := seeds[one] - seeds[other]:
+                    listed = ", ".join(map(str, sorted(alone)))
+                    found.append(f"Seeds of {one}{where} without a pair of {other}, left out: {listed}.")
             if len(both) < FEWEST_SEEDS:
                 found.append(
                     f"{name}{where} has {len(both)} seeds with predictions of both; an interval needs {FEWEST_SEEDS}."

@@ -94,7 +94,7 @@ def training(economics: Economics, candidate: Sequence[Record], baseline: Sequen
             for of_variant, records in zip(measured, (candidate, baseline), strict=True)
         ]
         return Training(seconds, ratio, (energy[0] or 0.0) - (energy[1] or 0.0), "measured")
-    if economics.watts is not None:
+    if economics.watts is not None and any(pair):  # where neither took a second, nobody knows what they took
         return Training(seconds, ratio, seconds * mean(economics.watts), "estimated")
     return Training(seconds, ratio, None, "unavailable")
 

@@ -7,58 +7,17 @@ probability t a false alarm counts t / (1 - t) of a case. No prices are needed, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cropworth.errors import CropworthError
-from cropworth.worth.interval import Component, TwoWay, interval_around
-from cropworth.worth.results import Interval
+from cropworth.worth.interval import Component, TwoWay, interval_around, two_way_of_strata
+from cropworth.worth.results import Benefit, DecisionCurve, Interval
 
 Array = NDArray[np.float64]
 Probabilities = NDArray[np.float32] | NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Benefit:
-    """What deciding by one model brings at each of T thresholds, or what one brings more than another.
-
-    Attributes:
-        net_benefit: true positives an item, less false positives an item times t / (1 - t); in cases found an item
-            (Vickers and Elkin 2006, Medical Decision Making 26, 565-574).
-        standardised: net benefit over prevalence: 1 is what finding all cases without a false alarm would bring
-            (Kerr et al. 2016, Journal of Clinical Oncology 34, 2534-2540).
-        interventions_avoided: treatments an item that are saved against treating all, no case missed more: the gain in
-            net benefit over treating all, times (1 - t) / t (Vickers and Elkin 2006).
-    """
-
-    net_benefit: tuple[Interval, ...]
-    standardised: tuple[Interval, ...]
-    interventions_avoided: tuple[Interval, ...]
-
-
-@dataclass(frozen=True)
-class DecisionCurve:
-    """Net benefit over thresholds of two models, with 95 % intervals; each holds at its own threshold.
-
-    The intervals allow for seeds and items, and for the prevalence where that is the test set's own.
-
-    Attributes:
-        thresholds: (T,), probabilities from which an item counts as positive.
-        prevalence: share of positives that the benefits are for.
-        treat_all: (T,), net benefit of calling every item positive. Calling none so has a net benefit of 0.
-        baseline: of the baseline.
-        candidate: of the candidate.
-        difference: candidate less baseline, paired by seed and item.
-    """
-
-    thresholds: tuple[float, ...]
-    prevalence: float
-    treat_all: tuple[float, ...]
-    baseline: Benefit
-    candidate: Benefit
-    difference: Benefit
 
 
 def decision_curve(
@@ -67,6 +26,7 @@ def decision_curve(
     candidate: Probabilities,
     thresholds: Sequence[float] | Array,
     prevalence: float | None = None,
+    weights: Array | None = None,
 ) -> DecisionCurve:
     """Compare two models by the net benefit of deciding by them.
 
@@ -76,10 +36,11 @@ def decision_curve(
         candidate: the same of the candidate.
         thresholds: (T,), between 0 and 1.
         prevalence: share of positives in deployment; None: the test set's.
+        weights: (n,), above 0, how many items of the deployment each item stands for; None: all alike.
 
     Raises:
         CropworthError: labels other than 0 and 1, or of one class only; shapes that do not fit; probabilities outside
-            [0, 1]; thresholds or a prevalence outside (0, 1).
+            [0, 1]; thresholds or a prevalence outside (0, 1); weights that are not above 0.
     """
     positive = _checked_labels(labels)
     of_baseline, of_candidate = (_checked_probabilities(p, len(positive)) for p in (baseline, candidate))
@@ -93,13 +54,13 @@ def decision_curve(
     for name, values in (("thresholds", ends), ("a prevalence", np.array([0.5 if prevalence is None else prevalence]))):
         if values.ndim != 1 or not len(values) or not ((values > 0) & (values < 1)).all():
             raise CropworthError(f"{name} of {values.tolist()}", "numbers between 0 and 1", "Leave 0 and 1 out.")
-    share = float(positive.mean()) if prevalence is None else prevalence
-    chance = Component(share * (1 - share) / (len(positive) - 1), len(positive) - 1) if prevalence is None else None
-    # Items of one class side by side, so that a class is a slice and not a copy.
-    order = np.argsort(positive, kind="stable")
-    by_class = tuple(p[:, order] for p in (of_baseline, of_candidate))
-    negatives = int(len(positive) - positive.sum())
-    found = [_at(t, _rates(by_class, negatives, t), share, chance) for t in ends.tolist()]
+    each = _checked_weights(weights, len(positive))
+    share = float(np.average(positive, weights=each)) if prevalence is None else prevalence
+    chance = _chance_in_prevalence(positive, each) if prevalence is None else None
+    classes = [np.flatnonzero(positive == label) for label in (False, True)]
+    both = np.stack((of_baseline, of_candidate))
+    apart = [both[..., inside] for inside in classes]
+    found = [_at(t, _rates(apart, [each[inside] for inside in classes], t), share, chance) for t in ends.tolist()]
     return DecisionCurve(
         thresholds=tuple(ends.tolist()),
         prevalence=share,
@@ -115,42 +76,18 @@ def _benefit(found: list[list[list[Interval]]], which: int) -> Benefit:
     return Benefit(net, standardised, avoided)
 
 
-def _rates(by_class: tuple[Probabilities, ...], negatives: int, threshold: float) -> TwoWay:
-    """Shares called positive, and their chance: strata negative and positive items, quantities baseline and candidate.
-
-    What `two_way` makes of them, from counts: called positive or not is 1 or 0, so all its sums of squares are numbers
-    of items, found in a twentieth of the time.
-    """
+def _rates(apart: Sequence[NDArray[Any]], weights: Sequence[Array], threshold: float) -> TwoWay:
+    """Shares called positive, and their chance, of probabilities (2 models, S, n_k) of each class's items."""
     # In the probabilities' own precision: 0.7 as a float32 is below 0.7.
-    called = np.stack([p >= p.dtype.type(threshold) for p in by_class])  # (2, S, n)
-    seeds = called.shape[1]
-    strata = [_stratum(called[..., inside]) for inside in (slice(None, negatives), slice(negatives, None))]
-    of_seed = np.stack([s[0] for s in strata], axis=1)  # (S, 2 strata, 2 models)
-    off = (of_seed - of_seed.mean(axis=0)).reshape(seeds, -1)
-    return TwoWay(
-        mean=of_seed.mean(axis=0),
-        by_seed=off.T @ off / max(1, seeds - 1) / seeds,
-        by_item=np.stack([s[1] for s in strata]),
-        residual=np.stack([s[2] for s in strata]),
-        seeds=seeds,
-        items=np.array([negatives, called.shape[2] - negatives]),
-    )
+    called = [np.greater_equal(p, p.dtype.type(threshold)).astype(np.float64) for p in apart]
+    return two_way_of_strata(called, weights)
 
 
-def _stratum(called: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-    """Of one class's items (2 models, S, n): shares by seed (S, 2), and covariances (2, 2) by items and residual."""
-    _, seeds, items = called.shape
-    of_item = called.sum(axis=1, dtype=np.float64)  # (2, n), how many seeds call it positive
-    of_seed = np.count_nonzero(called, axis=2).astype(np.float64)  # (2, S)
-    both = float(np.count_nonzero(called[0] & called[1]))
-    each = of_seed.sum(axis=1)
-    everything = np.array([[each[0], both], [both, each[1]]])
-    grand = np.outer(each, each) / (seeds * items)
-    between_items, between_seeds = of_item @ of_item.T / seeds - grand, of_seed @ of_seed.T / items - grand
-    left = everything - grand - between_items - between_seeds
-    freedom = max(1, items - 1)
-    by_item = between_items / (freedom * seeds * items)
-    return of_seed.T / items, by_item, left / (freedom * max(1, seeds - 1) * seeds * items)
+def _chance_in_prevalence(positive: NDArray[np.bool_], weights: Array) -> Component:
+    """Of the items' own share of positives: p (1 - p) / (n - 1) where all weigh the same (Hajek's mean, linearised)."""
+    of_item, items = weights / weights.sum(), len(weights)
+    off = of_item * (positive - of_item @ positive)
+    return Component(float(off @ off) * items / (items - 1), items - 1)
 
 
 # Of what is called positive: the baseline's, the candidate's, and the candidate's less the baseline's.
@@ -161,7 +98,7 @@ def _at(threshold: float, rates: TwoWay, prevalence: float, chance: Component | 
     """Intervals at one threshold: for each of the contrasts, of each of the measures.
 
     A measure is a sum: its coefficients of (false positive rate, true positive rate, 1) depend on the prevalence p.
-    Where that is the test set's own it adds the variance p (1 - p) / (n - 1) times the squared slope in p.
+    Where that is the test set's own, its chance adds the variance of p times the squared slope in p.
     """
     p, odds = prevalence, threshold / (1 - threshold)
     measures = np.array(
@@ -200,5 +137,16 @@ def _checked_probabilities(probabilities: Probabilities, items: int) -> Probabil
             f"probabilities of shape {found.shape} from {found.min(initial=np.inf)} to {found.max(initial=-np.inf)}",
             f"(seeds, {items}) numbers from 0 to 1",
             "Give the probability of being positive, one row a seed.",
+        )
+    return found
+
+
+def _checked_weights(weights: Array | None, items: int) -> Array:
+    found = np.ones(items) if weights is None else weights.astype(np.float64)
+    if found.shape != (items,) or not (np.isfinite(found) & (found > 0)).all():
+        raise CropworthError(
+            f"weights of shape {found.shape}, the smallest {found.min(initial=np.inf)}",
+            f"{items} numbers above 0",
+            "Leave items of no weight out.",
         )
     return found

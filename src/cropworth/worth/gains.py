@@ -163,6 +163,13 @@ class Pricing:
         """Money for one of each quantity: (..., P)."""
         return np.stack(np.broadcast_arrays(*(_product(paths, prices) for paths in self.paths)), axis=-1)
 
+    def item_weights(self, prices: Prices) -> Array:
+        """(n,) what makes a plain mean over the items the mean over the deployment; 1 on average."""
+        of_item, shares = self.strata.of_item, self.strata.shares(prices)
+        weights = np.ones(len(of_item)) if self.first.weights is None else self.first.weights.astype(np.float64)
+        totals = np.bincount(np.maximum(of_item, 0), np.where(of_item >= 0, weights, 0.0), len(shares))
+        return np.where(of_item >= 0, weights * shares[of_item] / totals[of_item], 0.0) * len(of_item)
+
     def summary(self, baseline: Sequence[Array], candidate: Sequence[Array]) -> TwoWay:
         """What the candidate's predictions gain over the baseline's, both (n, P) a seed."""
         return self.summarise(np.stack(baseline) - np.stack(candidate))

@@ -17,7 +17,7 @@ from scipy import special, stats
 from cropworth.worth.results import Interval
 
 ALPHA = 0.05
-FEWEST_SEEDS = 3
+FEWEST_SEEDS = 3  # for a verdict: from two, a t interval is ten times as wide as its standard error
 Array = NDArray[np.float64]
 
 
@@ -83,14 +83,16 @@ class TwoWay:
     @property
     def known(self) -> bool:
         """Whether there are seeds and items enough to tell how the means vary."""
-        return self.seeds >= FEWEST_SEEDS and int(self.items.min()) > 1
+        return self.seeds > 1 and int(self.items.min()) > 1
 
     def estimate(self, coefficients: ArrayLike) -> Array:
         """Sum of the means with coefficients (..., K, P) -> (...)."""
         return np.asarray(np.einsum("...kp,kp->...", np.asarray(coefficients, dtype=np.float64), self.mean))
 
-    def variances(self, coefficients: ArrayLike) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        """Variance and degrees of freedom (...) of `estimate`, by seeds and then by items.
+    def variances(
+        self, coefficients: ArrayLike, alpha: float = ALPHA
+    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Variance and degrees of freedom (...) of `estimate`, by seeds and then by items, for an error rate of alpha.
 
         The items' part is what they vary without the residual, which the seeds' part holds already. Where the seeds
         agree more than the residual alone lets them, by luck, half of the residual's variance stands in: else three
@@ -105,15 +107,15 @@ class TwoWay:
         spread = (of_stratum**2 / np.maximum(self.items - 1, 1)).sum(-1)
         item_df = np.divide(total**2, spread, out=np.full_like(total, inf), where=spread > 0)  # Satterthwaite 1946
         df = float(self.seeds - 1)
-        agree = _t(df, ALPHA) ** 2 * seed < _t(inf, ALPHA) ** 2 * residual / 2
+        agree = _t(df, alpha) ** 2 * seed < _t(inf, alpha) ** 2 * residual / 2
         by_seed = np.where(agree, residual / 2, seed), np.where(agree, inf, df)
         return by_seed, (np.maximum(total - residual, 0.0), item_df)
 
-    def components(self, coefficients: ArrayLike) -> tuple[Component, Component] | None:
+    def components(self, coefficients: ArrayLike, alpha: float = ALPHA) -> tuple[Component, Component] | None:
         """The chance by seeds and by items in `estimate` of coefficients (K, P); None where it is not known."""
         if not self.known:
             return None
-        (seed, seed_df), (item, item_df) = self.variances(coefficients)
+        (seed, seed_df), (item, item_df) = self.variances(coefficients, alpha)
         return Component(float(seed), float(seed_df)), Component(float(item), float(item_df))
 
 
@@ -128,37 +130,49 @@ def two_way(
         count: K.
         weights: (n,), above 0, of each item within its stratum (Hajek's mean, linearised); None: all alike.
     """
-    seeds, items, quantities = values.shape
-    strata = np.zeros(items, dtype=np.int64) if strata is None else strata
-    weights = np.ones(items) if weights is None else weights
-    by_seed = np.empty((seeds, count, quantities))
-    by_item, residual = (np.zeros((count, quantities, quantities)) for _ in range(2))
-    sizes = np.bincount(strata, minlength=count)
-    for stratum in range(count):
-        inside = slice(None) if count == 1 else np.flatnonzero(strata == stratum)
-        own, size = values[:, inside], int(sizes[stratum])
-        share = weights[inside] / weights[inside].sum()
-        by_seed[:, stratum] = np.einsum("snp,n->sp", own, share)
-        of_item = own.mean(axis=0)
-        mean = by_seed[:, stratum].mean(axis=0)
-        if size < 2:
-            continue
-        pull = share[:, None] * size
-        off = pull * (of_item - mean)
-        by_item[stratum] = off.T @ off / (size - 1) / size
-        if seeds > 1:
-            left = pull * (own - of_item - by_seed[:, None, stratum] + mean)
-            residual[stratum] = np.einsum("snp,snq->pq", left, left) / ((seeds - 1) * (size - 1)) / (seeds * size)
+    weights = np.ones(values.shape[1]) if weights is None else weights
+    inside = [slice(None)] if strata is None else [np.flatnonzero(strata == stratum) for stratum in range(count)]
+    own = [np.ascontiguousarray(np.moveaxis(values[:, of_stratum], 2, 0)) for of_stratum in inside]
+    return two_way_of_strata(own, [weights[of_stratum] for of_stratum in inside])
+
+
+def two_way_of_strata(values: Sequence[Array], weights: Sequence[Array]) -> TwoWay:
+    """`two_way` of items that already are apart, for those who have them so.
+
+    Args:
+        values: of each stratum (P quantities, S seeds, n_k items).
+        weights: of each stratum (n_k,).
+    """
+    seeds = values[0].shape[1]
+    parts = [_stratum(*of_stratum) for of_stratum in zip(values, weights, strict=True)]
+    by_seed = np.stack([part[0].T for part in parts], axis=1)  # (S, K, P)
     means = by_seed.reshape(seeds, -1)
     off = means - means.mean(axis=0)
     return TwoWay(
         mean=by_seed.mean(axis=0),
         by_seed=off.T @ off / max(1, seeds - 1) / seeds,
-        by_item=by_item,
-        residual=residual,
+        by_item=np.stack([part[1] for part in parts]),
+        residual=np.stack([part[2] for part in parts]),
         seeds=seeds,
-        items=sizes,
+        items=np.array([len(w) for w in weights]),
     )
+
+
+def _stratum(values: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Of one stratum (P, S, n): means by seed (P, S), and covariances of the mean (P, P) by items and residual."""
+    quantities, seeds, items = values.shape
+    by_seed = values @ (weights / weights.sum())
+    if items < 2:
+        return by_seed, np.zeros((quantities, quantities)), np.zeros((quantities, quantities))
+    pull = weights * (items / weights.sum())
+    of_item, mean = values.mean(axis=1), by_seed.mean(axis=1, keepdims=True)
+    off = pull * (of_item - mean)
+    left = values - of_item[:, None]
+    left -= (by_seed - mean)[..., None]
+    left *= pull
+    flat = left.reshape(quantities, -1)
+    freedom = items * (items - 1)
+    return by_seed, off @ off.T / freedom, flat @ flat.T / (freedom * seeds * max(1, seeds - 1))
 
 
 def half_width(components: Sequence[Component], rates: ErrorRates = ALONE) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from cropworth.worth.information import Source, evpi, evppi, next_measurement
 from cropworth.worth.interval import ErrorRates, half_width
 from cropworth.worth.money import break_even
-from cropworth.worth.results import Bar, Grid, Interval, Outlook, Verdict
+from cropworth.worth.results import Bar, DecisionCurve, Grid, Interval, LearningCurve, Outlook, Verdict
 from cropworth.worth.scenario import Case
 from cropworth.worth.verdict import judge
 
@@ -20,13 +20,21 @@ FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 NOT_DOUBLED = ("growth", "compute_price_change", "utilisation")
 
 
-def outlook(case: Case, rates: ErrorRates, sources: Sequence[Source]) -> Outlook:
+def outlook(
+    case: Case,
+    rates: ErrorRates,
+    sources: Sequence[Source],
+    decisions: DecisionCurve | None,
+    learning: LearningCurve | None,
+) -> Outlook:
     """Everything that depends on prices and chance.
 
     Args:
         case: of a candidate whose gains have an interval.
         rates: of the interval by which the verdict is reached.
         sources: what could be measured further.
+        decisions: see `Outlook`.
+        learning: see `Outlook`.
     """
     simulated, price, margin = case.simulated, case.economics.error_price, case.economics.margin
     now = case.means[price]
@@ -42,7 +50,9 @@ def outlook(case: Case, rates: ErrorRates, sources: Sequence[Source]) -> Outlook
         tornado=tornado(case, rates),
         grid=grid(case, rates),
         perfect_information=evpi(simulated - margin),
-        next=next_measurement(case.npv(), sources, known, case.economics.currency, margin).options,
+        next=next_measurement(case.npv(), sources, known, case.economics.currency, margin),
+        decisions=decisions,
+        learning=learning,
     )
 
 

@@ -25,6 +25,7 @@ class Paired:
         baseline: all records of the baseline, failed ones included.
         candidate: all records of the candidate.
         both: records with predictions of both, by seed: the baseline's and the candidate's.
+        alpha: error rate of the verdict, over all looks at the study.
         rates: error rates of the interval by which the verdict is reached.
     """
 
@@ -33,6 +34,7 @@ class Paired:
     baseline: tuple[Record, ...]
     candidate: tuple[Record, ...]
     both: tuple[tuple[Record, Record], ...]
+    alpha: float
     rates: ErrorRates
 
     @property
@@ -80,5 +82,6 @@ def pair_up(study: Study, size: int, name: str) -> Paired:
     )
     both = tuple((of_baseline[seed], of_candidate[seed]) for seed in sorted(of_baseline.keys() & of_candidate.keys()))
     family = [other for other, kind in study.kinds.items() if kind == study.kinds[name] and study.of(other, size)]
-    rates = error_rates(study.looks, len(candidate), simultaneous(len(family)))
-    return Paired(name, study.kinds[name], baseline, candidate, both, rates)
+    alpha = simultaneous(len(family))
+    rates = error_rates(study.looks, len(candidate), alpha)
+    return Paired(name, study.kinds[name], baseline, candidate, both, alpha, rates)

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from cropworth.study.record import Study
 from cropworth.worth.candidate import make_case
 from cropworth.worth.economics import Economics
+from cropworth.worth.interval import FEWEST_SEEDS
 from cropworth.worth.pairs import Losses, Paired, pair_up
 from cropworth.worth.ranking import dominated, ranking
 from cropworth.worth.results import Rank
-from cropworth.worth.scenario import Case
+from cropworth.worth.scenario import DRAWS, Case
 
 Array = NDArray[np.float64]
-DRAWS = 4000
 
 
 def ranks(study: Study, economics: Economics, losses: Losses, size: int) -> tuple[Rank, ...]:
-    """Rank the baseline and every candidate that can be deployed, by net present value at the mean prices.
+    """Rank the baseline and every candidate that can be deployed, by net present value.
 
     Empty where fewer than two can be compared, or too few seeds have predictions of all.
     """
@@ -32,7 +32,7 @@ def ranks(study: Study, economics: Economics, losses: Losses, size: int) -> tupl
     draws = _joint_draws(losses, [pair for pair, _ in found], cases)
     if draws is None:
         return ()
-    noisy = estimates + np.column_stack([np.zeros(DRAWS), draws])
+    noisy = np.column_stack([np.zeros(DRAWS), draws])
     order = ranking(estimates, noisy)
     worse = _dominated(names, cases)
     return tuple(
@@ -55,34 +55,37 @@ def _dominated(names: list[str], cases: list[Case]) -> dict[str, tuple[str, ...]
 
 
 def _joint_draws(losses: Losses, pairs: list[Paired], cases: list[Case]) -> Array | None:
-    """Errors (DRAWS, K) of the net present values by chance, with their correlations; None where it is not known."""
+    """Net present values (DRAWS, K) by chance, with their correlations; None where that is not known.
+
+    What is drawn are the means' errors, of all candidates together; the prices, guesses drawn too, then multiply them.
+    """
     by_seed = [{before.seed: (before, after) for before, after in pair.both} for pair in pairs]
     seeds = sorted(set.intersection(*(set(found) for found in by_seed)))
-    means = cases[0].means
-    amounts = losses.pricing.amounts(means)
+    if not seeds:
+        return None
     gained = [
-        [(losses.of(found[seed][0]) - losses.of(found[seed][1])) @ amounts for found in by_seed] for seed in seeds
+        np.concatenate([losses.of(found[seed][0]) - losses.of(found[seed][1]) for found in by_seed], axis=-1)
+        for seed in seeds
     ]
-    if not gained:
+    means = losses.pricing.summarise(np.stack(gained))  # K P quantities in each stratum
+    if not means.known or means.seeds < FEWEST_SEEDS:
         return None
-    summary = losses.pricing.summarise(np.moveaxis(np.array(gained), 1, -1))
-    if not summary.known:
-        return None
-    shares = losses.pricing.strata.shares(means)
-    every = np.einsum("k,cd->ckd", shares, np.eye(len(pairs)))  # (C, K, C): what makes each candidate's mean
-    flat = every.reshape(len(pairs), -1)
-    by_item = np.einsum("akp,kpq,bkq->ab", every, summary.by_item - summary.residual, every)
-    rng = np.random.default_rng(0)
-    df = summary.seeds - 1
-    spread = np.sqrt(df / rng.chisquare(df, (DRAWS, 1)))
-    of_seeds = rng.standard_normal((DRAWS, len(pairs))) @ _root(flat @ summary.by_seed @ flat.T) * spread
-    of_items = rng.standard_normal((DRAWS, len(pairs))) @ _root(by_item)
-    nothing = cases[0].net(means, gain=0.0)
-    money = float(cases[0].net(means, gain=1.0) - nothing)  # the same for all: volume and horizon
-    timing = [case.inference.timing for case in cases]
-    slower = [float(case.net(means, gain=0.0, slower=1.0) - case.net(means, gain=0.0)) for case in cases]
-    of_timing = rng.standard_normal((DRAWS, len(pairs))) * np.sqrt([t.variance for t in timing]) * slower
-    return np.asarray(money * (of_seeds + of_items) + of_timing)
+    rng, strata = np.random.default_rng(0), len(means.items)
+    spread = np.sqrt((means.seeds - 1) / rng.chisquare(means.seeds - 1, (DRAWS, 1)))
+    off = rng.standard_normal((DRAWS, means.mean.size)) @ _root(means.by_seed) * spread
+    errors = off.reshape(DRAWS, strata, -1)
+    for stratum in range(strata):
+        by_item = _root(means.by_item[stratum] - means.residual[stratum])
+        errors[:, stratum] += rng.standard_normal((DRAWS, by_item.shape[0])) @ by_item
+    npvs = []
+    for case, own in zip(cases, np.split(errors, len(cases), axis=-1), strict=True):
+        coefficients = case.pricing.coefficients(case.drawn)
+        gain = case.gains.estimate(coefficients) + np.einsum(
+            "dkp,dkp->d", own, np.broadcast_to(coefficients, own.shape)
+        )
+        slower = np.sqrt(case.inference.timing.variance) * rng.standard_normal(DRAWS)
+        npvs.append(np.broadcast_to(case.net(case.drawn, gain, slower), DRAWS))
+    return np.column_stack(npvs)
 
 
 def _root(covariance: Array) -> Array:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cropworth.study.record import Kind
 
 Verdict = Literal["adopt", "don't", "equivalent", "not enough evidence"]
+Shape = Literal["power law", "turns back", "no power law"]
+Answer = Literal["from", "up to", "at every measured size", "never within reach", "cannot be told"]
 Source = Literal["measured", "estimated", "given", "unavailable", "not priced"]
 
 
@@ -179,6 +184,8 @@ class Outlook:
         grid: over volume and the price of an error.
         perfect_information: what knowing the net present value for sure would be worth (EVPI).
         next: what to measure next, the most worthwhile first.
+        decisions: for two classes, net benefit over thresholds; None for others, or without probabilities.
+        learning: how the gain depends on the training-set size; None with fewer than three sizes.
     """
 
     probability_worth_it: float
@@ -188,6 +195,91 @@ class Outlook:
     grid: Grid
     perfect_information: float
     next: tuple[Measurement, ...]
+    decisions: DecisionCurve | None
+    learning: LearningCurve | None
+
+
+@dataclass(frozen=True)
+class Benefit:
+    """What deciding by one model brings at each of T thresholds, or what one brings more than another.
+
+    Attributes:
+        net_benefit: true positives an item, less false positives an item times t / (1 - t); in cases found an item
+            (Vickers and Elkin 2006, Medical Decision Making 26, 565-574).
+        standardised: net benefit over prevalence: 1 is what finding all cases without a false alarm would bring
+            (Kerr et al. 2016, Journal of Clinical Oncology 34, 2534-2540).
+        interventions_avoided: treatments an item that are saved against treating all, no case missed more: the gain in
+            net benefit over treating all, times (1 - t) / t (Vickers and Elkin 2006).
+    """
+
+    net_benefit: tuple[Interval, ...]
+    standardised: tuple[Interval, ...]
+    interventions_avoided: tuple[Interval, ...]
+
+
+@dataclass(frozen=True)
+class DecisionCurve:
+    """Net benefit over thresholds of two models, with 95 % intervals; each holds at its own threshold.
+
+    The intervals allow for seeds and items, and for the prevalence where that is the test set's own.
+
+    Attributes:
+        thresholds: (T,), probabilities from which an item counts as positive.
+        prevalence: share of positives that the benefits are for.
+        treat_all: (T,), net benefit of calling every item positive. Calling none so has a net benefit of 0.
+        baseline: of the baseline.
+        candidate: of the candidate.
+        difference: candidate less baseline, paired by seed and item.
+    """
+
+    thresholds: tuple[float, ...]
+    prevalence: float
+    treat_all: tuple[float, ...]
+    baseline: Benefit
+    candidate: Benefit
+    difference: Benefit
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """a n^-b + c: a gain that nears `c` as the training set grows, from above (a > 0) or below (a < 0)."""
+
+    a: float
+    b: float
+    c: float
+
+    def at(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The gain at `sizes`, of any shape."""
+        gains: NDArray[np.float64] = self.a * sizes**-self.b + self.c
+        return gains
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """A crop's gain over training-set sizes, and where it pays.
+
+    Attributes:
+        fit: the fitted power law.
+        sizes: of the band, from the smallest measured size to twice the largest.
+        band: the fitted gain at each with its 95 % interval (for each size by itself).
+        measured: the measured gain at each training-set size, ascending, with its 95 % interval; a little unlike the
+            appraisal's, for here each size's variance is moderated by the others'.
+        shape: whether a power law describes the gains: 'turns back' where they rise and fall by more than chance,
+            'no power law' where they miss the fit by more than chance. Then no size is named.
+        answer: where the crop pays.
+        size: the training-set size from which, or up to which, it does. Low or high is None where that end lies
+            outside what was measured (and twice the largest size), all are None where there is no such size.
+        words: the answer in a sentence.
+    """
+
+    fit: PowerLaw
+    sizes: tuple[float, ...]
+    band: tuple[Interval, ...]
+    measured: tuple[Interval, ...]
+    shape: Shape
+    answer: Answer
+    size: Interval
+    words: str
 
 
 @dataclass(frozen=True)
@@ -226,6 +318,7 @@ class Candidate:
         seeds_needed: seeds after which the verdict should be clear if the estimate holds; None where it is clear
             already, or where no number of seeds would do.
         more_test_items: True where only a larger test set would make the verdict clear.
+        better_prices: True where only prices that are known better would.
         outlook: None where there is no interval, or at smaller training-set sizes.
     """
 
@@ -257,6 +350,7 @@ class Candidate:
     seeds: int
     seeds_needed: int | None
     more_test_items: bool
+    better_prices: bool
     outlook: Outlook | None
 
 

@@ -12,7 +12,7 @@ from scipy import special
 from cropworth.worth.costs import Inference, Training
 from cropworth.worth.economics import Economics
 from cropworth.worth.gains import Prices, Pricing
-from cropworth.worth.interval import ALONE, Component, ErrorRates, TwoWay, interval_around
+from cropworth.worth.interval import ALONE, FEWEST_SEEDS, Component, ErrorRates, TwoWay, interval_around
 from cropworth.worth.money import present_value, yearly
 from cropworth.worth.prices import Range, mean
 from cropworth.worth.results import Interval
@@ -114,11 +114,11 @@ class Case:
         """The estimate at the mean prices, some of them changed."""
         return float(self.net({**self.means, **(changed or {})}))
 
-    def components(self, changed: Prices | None = None) -> tuple[Component, ...] | None:
-        """The chance in `npv` by seeds, items and timing; None where it is not known."""
+    def components(self, changed: Prices | None = None, rates: ErrorRates = ALONE) -> tuple[Component, ...] | None:
+        """The chance in `npv` by seeds, items and timing; None where there are too few of them for a verdict."""
         prices = {**self.means, **(changed or {})}
-        found = self.gains.components(self.pricing.coefficients(prices))
-        if found is None:
+        found = self.gains.components(self.pricing.coefficients(prices), rates.seeds)
+        if found is None or self.gains.seeds < FEWEST_SEEDS:
             return None
         nothing = self.net(prices, gain=0.0)
         by_gain, by_second = self.net(prices, gain=1.0) - nothing, self.net(prices, gain=0.0, slower=1.0) - nothing
@@ -127,11 +127,11 @@ class Case:
 
     def interval_at(self, changed: Prices | None = None, rates: ErrorRates = ALONE) -> Interval:
         """The net present value at prices that are taken as known."""
-        return interval_around(self.npv(changed), self.components(changed), rates)
+        return interval_around(self.npv(changed), self.components(changed, rates), rates)
 
     def interval(self, rates: ErrorRates = ALONE) -> Interval:
         """The net present value, guesses of prices allowed for by simulation; the estimate is at their means."""
-        if not self.guesses or not self.gains.known:
+        if not self.guesses or self.components() is None:
             return self.interval_at(rates=rates)
         alpha = min(rates.seeds, rates.others)  # draws know one error rate only: the smaller is the safer
         low, high = np.quantile(self.simulated, [alpha / 2, 1 - alpha / 2])

@@ -16,7 +16,13 @@ REASONS: dict[Verdict, str] = {
 }
 
 
-def reason(verdict: Verdict | None, seeds: int, seeds_needed: int | None, more_test_items: bool) -> str:
+def reason(
+    verdict: Verdict | None,
+    seeds: int,
+    seeds_needed: int | None = None,
+    more_test_items: bool = False,
+    better_prices: bool = False,
+) -> str:
     """Why the verdict is what it is, in one sentence."""
     if seeds == 0:
         return "No seed has predictions of both this variant and the baseline."
@@ -31,6 +37,8 @@ def reason(verdict: Verdict | None, seeds: int, seeds_needed: int | None, more_t
         return (
             f"The interval of its net present value contains the margin; about {seeds_needed} seeds should settle it."
         )
+    if better_prices:
+        return "The interval of its net present value contains the margin, for prices that are guesses."
     if more_test_items:
         return "The interval of its net present value contains the margin; only more test items would settle it."
     return "The interval of its net present value contains the margin."
@@ -39,9 +47,10 @@ def reason(verdict: Verdict | None, seeds: int, seeds_needed: int | None, more_t
 def headline(
     best: Candidate | None, candidates: Sequence[Candidate], baseline: str, economics: Economics, test_items: int
 ) -> str:
-    """The verdict on the best learned crop, with its interval, and a word on controls that do as well."""
+    """The verdict on the best learned crop or candidate, with its interval, and a word on controls that do as well."""
     if best is None or best.npv.estimate is None or best.verdict is None:
-        return f"No verdict: there is no learned crop whose predictions could be compared with {baseline}."
+        what = "candidate" if any(c.kind == "candidate" for c in candidates) else "learned crop"
+        return f"No verdict: there is no {what} whose predictions could be compared with {baseline}."
     sentence = (
         f"{_opening(best, baseline)}: {_worth(best, baseline, economics)} ({_evidence(best, economics, test_items)})"
     )

@@ -12,14 +12,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, inf, pi, sqrt
+from math import inf, sqrt
 from typing import Literal
 
 import numpy as np
 from scipy import special
 
 from cropworth.study.record import Kind
-from cropworth.worth.interval import FEWEST_SEEDS, Component, ErrorRates, half_width
+from cropworth.worth.information import evsi
+from cropworth.worth.interval import ALPHA, FEWEST_SEEDS, Component, ErrorRates, half_width
 from cropworth.worth.results import Verdict
 
 MOST_SEEDS = 20
@@ -111,6 +112,7 @@ class Standing:
         verdict: under this look's error rates; None for the baseline and an oracle.
         estimate: of the net present value; None for the baseline, and where no seed has predictions of both.
         components: of the estimate's variance, that by seeds first; None where unknown.
+        alpha: error rate of this candidate over all looks.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Standing:
     verdict: Verdict | None = None
     estimate: float | None = None
     components: tuple[Component, ...] | None = None
+    alpha: float = ALPHA
 
 
 @dataclass(frozen=True)
@@ -128,14 +131,12 @@ class Terms:
 
     Attributes:
         looks: numbers of seeds, ascending.
-        alpha: error rate of one candidate over all looks.
         margin: as for `judge`.
         price_per_hour: of the machine.
         hours_left: machine hours of the budget; None without one.
     """
 
     looks: tuple[int, ...]
-    alpha: float
     margin: float
     price_per_hour: float
     hours_left: float | None = None
@@ -147,7 +148,7 @@ class Decision:
 
     Attributes:
         goes_on: number of seeds that each variant shall have at the next look; without those that are stopped.
-        stopped: why each other variant is not trained further.
+        stopped: why each other variant, but the baseline, is not trained further.
         gains: expected gain, in money, of training each learned crop that goes on to its next look.
         cost: of the next round, in money.
         hours: machine hours of the next round.
@@ -184,12 +185,13 @@ def decide(standings: Sequence[Standing], terms: Terms) -> Decision:
         if reason is not None:
             stopped[standing.name] = reason
     if all(s.name in stopped for s in leading):
-        stopped |= {s.name: "no crop goes on" for s in standings if s.name not in stopped}
+        stopped |= {s.name: "no crop goes on" for s in others if s.name not in stopped}
     goes_on = {s.name: _later_looks(s, terms)[0] for s in others if s.name not in stopped}
     if goes_on:
         goes_on[baseline.name] = max(goes_on.values())
     hours = sum(s.hours_per_seed * max(0, goes_on.get(s.name, 0) - s.trials) for s in standings)
     if terms.hours_left is not None and hours > terms.hours_left:
+        del goes_on[baseline.name]
         return Decision({}, stopped | dict.fromkeys(goes_on, "out of budget"), {}, 0.0, 0.0)
     gains = {
         s.name: expected_gain(s, goes_on[s.name], _alternative(s, others, terms.margin))
@@ -202,16 +204,13 @@ def decide(standings: Sequence[Standing], terms: Terms) -> Decision:
 def expected_gain(standing: Standing, seeds: int, alternative: float) -> float:
     """Expected gain of choosing between the candidate and the alternative after so many seeds instead of now.
 
-    s (phi(z) - z Phi(-z)) with z = |estimate - alternative| / s, and s^2 what the seeds take off the variance:
-    v - v S / seeds (Raiffa and Schlaifer 1961, Applied Statistical Decision Theory, section 5.5).
+    See `evsi`; more seeds leave v S / seeds of the variance v by seeds.
     """
     if standing.estimate is None or standing.components is None:
         return inf
-    spread = sqrt(standing.components[0].variance * (1 - standing.trials / seeds))
-    if spread == 0:
-        return 0.0
-    z = abs(standing.estimate - alternative) / spread
-    return spread * (exp(-(z**2) / 2) / sqrt(2 * pi) - z * float(special.ndtr(-z)))
+    by_seed, *others = standing.components
+    after = [by_seed.variance * standing.trials / seeds, *(c.variance for c in others)]
+    return evsi(standing.estimate, standing.components, after, alternative)
 
 
 def chance_of_clear(standing: Standing, seeds: int, rates: ErrorRates, margin: float) -> float:
@@ -244,7 +243,7 @@ def _why_stop(standing: Standing, terms: Terms, price_per_seed: float, alternati
     if standing.estimate is None:
         return "no seed works"
     last = later[-1]
-    rates = error_rates(terms.looks, last, terms.alpha)
+    rates = error_rates(terms.looks, last, standing.alpha)
     if chance_of_clear(standing, last, rates, terms.margin) < HOPELESS:
         return "unlikely to become clear"
     # Any later look, not only the next: one seed may change nothing where five would.
