@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 from calibration_page import write
-from differences import VOLUME, Amounts, Classifiers, Drawn, Gaussian, HeavyTails, Kind, RareAndDear, as_study
+from differences import VOLUME, Amounts, Array, Classifiers, Drawn, Gaussian, HeavyTails, Kind, RareAndDear, as_study
 
 from cropworth.worth.appraisal import appraise
-from cropworth.worth.interval import ALONE, Component, ErrorRates, interval_around, simultaneous
+from cropworth.worth.interval import ALONE, ALPHA, Component, ErrorRates, TwoWay, interval_around, simultaneous
 from cropworth.worth.results import Interval, Verdict
 from cropworth.worth.sequential import HOPELESS, Standing, chance_of_clear, error_rates, schedule
 from cropworth.worth.verdict import judge, seeds_needed
@@ -104,30 +104,41 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Look:
-    """A study after some seeds: estimate and components, as the product has them."""
+    """A made study after some seeds, judged with a margin of 0."""
 
-    seeds: int
-    estimate: float
-    components: tuple[Component, ...] | None
+    found: TwoWay
+    coefficients: Array
+
+    @property
+    def estimate(self) -> float:
+        """Of the gain."""
+        return float(self.found.estimate(self.coefficients))
+
+    def components(self, rates: ErrorRates = ALONE) -> tuple[Component, Component]:
+        """The chance in the estimate."""
+        found = self.found.components(self.coefficients, rates.seeds)
+        assert found is not None, "seeds and items enough"
+        return found
 
     def interval(self, rates: ErrorRates = ALONE) -> Interval:
         """At these error rates."""
-        return interval_around(self.estimate, self.components, rates)
+        return interval_around(self.estimate, self.components(rates), rates)
 
     def verdict(self, rates: ErrorRates = ALONE) -> Verdict:
-        """With a margin of 0."""
+        """At these error rates."""
         return judge(self.interval(rates), 0.0)
 
-    @property
-    def standing(self) -> Standing:
-        """For the rule of `--until-clear`."""
-        return Standing("candidate", "crop", self.seeds, 0.0, OPEN, self.estimate, self.components)
+    def standing(self, rates: ErrorRates = ALONE, alpha: float = ALPHA) -> Standing:
+        """As `--until-clear` sees it."""
+        components = self.components(rates)
+        return Standing(
+            "candidate", "crop", self.found.seeds, 0.0, self.verdict(rates), self.estimate, components, alpha
+        )
 
 
 def look(kind: Kind, drawn: Drawn, seeds: int, candidate: int = 0) -> Look:
     """At the first so many seeds."""
-    found = drawn.summary(seeds, candidate)
-    return Look(seeds, float(found.estimate(kind.coefficients)), found.components(kind.coefficients))
+    return Look(drawn.summary(seeds, candidate), kind.coefficients)
 
 
 def generator(*names: object) -> np.random.Generator:
@@ -159,23 +170,18 @@ def coverage(family: str, kind: Kind, items: int, repeats: int) -> list[Coverage
     ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Stopped:
-    """What `--until-clear` came to: verdict, seeds, and whether the wish to go on ended it."""
+def until_clear(looks: list[Look], alpha: float, hopeless: float = HOPELESS) -> tuple[Verdict, int]:
+    """Verdict and seeds at the end of `--until-clear`.
 
-    verdict: Verdict
-    seeds: int
-
-
-def until_clear(looks: list[Look], alpha: float, hopeless: float = HOPELESS) -> Stopped:
-    """Look after 3, 4, 5, ... seeds; stop where it is clear, or unlikely to become clear. Compute is free."""
+    It looks after 3, 4, 5, ... seeds and stops where it is clear, or unlikely to become clear: what `decide` does where
+    compute is free. With `hopeless` 0 it goes on until it is clear.
+    """
     last = error_rates(LOOKS, LOOKS[-1], alpha)
-    for seen in looks:
-        verdict = seen.verdict(error_rates(LOOKS, seen.seeds, alpha))
-        over = verdict != OPEN or seen.seeds == LOOKS[-1]
-        if over or chance_of_clear(seen.standing, LOOKS[-1], last, 0.0) < hopeless:
-            return Stopped(verdict, seen.seeds)
-    raise AssertionError("the last look ends it")
+    for seen in looks[:-1]:
+        standing = seen.standing(error_rates(LOOKS, seen.found.seeds, alpha), alpha)
+        if standing.verdict != OPEN or chance_of_clear(standing, LOOKS[-1], last, 0.0) < hopeless:
+            return standing.verdict or OPEN, standing.trials
+    return looks[-1].verdict(last), LOOKS[-1]
 
 
 def again(kind: Kind, repeats: int) -> list[dict[str, Any]]:
@@ -203,8 +209,8 @@ def _designs(members: list[list[Look]], alpha: float) -> Iterator[tuple[str, boo
     for place, seeds in enumerate(LOOKS):
         if seeds in SEEDS:
             yield f"{seeds} seeds", any(looks[place].verdict(fixed) == "adopt" for looks in members)
-    yield "until clear", any(until_clear(looks, alpha).verdict == "adopt" for looks in members)
-    yield "every look", any(until_clear(looks, alpha, hopeless=0.0).verdict == "adopt" for looks in members)
+    yield "until clear", any(until_clear(looks, alpha)[0] == "adopt" for looks in members)
+    yield "every look", any(until_clear(looks, alpha, hopeless=0.0)[0] == "adopt" for looks in members)
 
 
 def power(kind: Kind, repeats: int) -> dict[str, Any]:
@@ -216,10 +222,10 @@ def power(kind: Kind, repeats: int) -> dict[str, Any]:
         looks = {seeds: look(kind, drawn, seeds) for seeds in sorted({*LOOKS, *SEEDS})}
         for seeds in SEEDS:
             adopted[str(seeds)] += looks[seeds].verdict() == "adopt"
-        stopped = until_clear([looks[seeds] for seeds in LOOKS], simultaneous(1))
-        adopted["until clear"] += stopped.verdict == "adopt"
-        trained += stopped.seeds
-        clear += stopped.verdict != OPEN
+        verdict, seeds = until_clear([looks[seeds] for seeds in LOOKS], ALPHA)
+        adopted["until clear"] += verdict == "adopt"
+        trained += seeds
+        clear += verdict != OPEN
         forecasts += [f for pilot in PILOTS if (f := _forecast(kind, drawn, looks, pilot)) is not None]
     return {
         "gain": kind.truth, "repeats": repeats, "adopt": adopted, "seeds": trained / repeats, "clear": clear,
@@ -233,13 +239,13 @@ def _forecast(kind: Kind, drawn: Drawn, looks: dict[int, Look], pilot: int) -> t
     Seeds needed are None where none would do, and not tried above `MOST`.
     """
     seen = looks[pilot]
-    if seen.verdict() != OPEN or seen.components is None:
+    if seen.verdict() != OPEN:
         return None
-    by_seed, *others = seen.components
+    by_seed, *others = seen.components()
     needed = seeds_needed(seen.estimate, pilot, by_seed, others, 0.0)
     tried = needed is not None and needed <= MOST
     sufficed = look(kind, drawn, needed).verdict() != OPEN if tried and needed is not None else None
-    chance = chance_of_clear(seen.standing, LOOKS[-1], ALONE, 0.0)
+    chance = chance_of_clear(seen.standing(), LOOKS[-1], ALONE, 0.0)
     return pilot, needed, sufficed, chance, looks[LOOKS[-1]].verdict() != OPEN
 
 

@@ -25,7 +25,8 @@ from differences import (
     skill_of,
 )
 
-from cropworth.worth.interval import two_way
+from cropworth.worth.interval import simultaneous, two_way
+from cropworth.worth.sequential import Standing, Terms, decide, error_rates
 
 MUCH = Classifiers("much", 0.7, 0.1, difficulty=1.5, alike=0.5, shared_luck=0.4, own_luck=0.3)
 
@@ -136,6 +137,24 @@ def test_every_part_runs_and_the_page_is_written(
     assert first
     assert not capsys.readouterr().out
     assert (tmp_path / "calibration.md").read_text() == page
+
+
+def test_until_clear_stops_where_the_product_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, alpha = (3, 5, 20), simultaneous(1)
+    monkeypatch.setattr(calibration, "LOOKS", looks)
+    ends = set()
+    for i in range(60):
+        kind = Classifiers("some", 0.8, 0.03 * (i % 5), own_luck=0.2 * (i % 3))
+        drawn = kind.draw(rng(i), 20, 200)
+        seen = [calibration.look(kind, drawn, seeds) for seeds in looks]
+        for now in seen:
+            standing = now.standing(error_rates(looks, now.found.seeds, alpha), alpha)
+            baseline = Standing("baseline", "baseline", standing.trials, 0.0)
+            if not decide([baseline, standing], Terms(looks, 0.0, 0.0)).goes_on:
+                break
+        assert calibration.until_clear(seen, alpha) == (standing.verdict, standing.trials)
+        ends.add((standing.verdict, standing.trials))
+    assert {("adopt", 3), (calibration.OPEN, 5), ("adopt", 20)} <= ends
 
 
 def test_coverage_outside_what_was_asked_is_marked_only_beyond_chance() -> None:
