@@ -73,6 +73,20 @@ def test_strata_are_summed_with_their_frequencies() -> None:
     assert float(items) == pytest.approx(by_hand)
 
 
+def test_merged_strata_are_the_strata_at_their_shares() -> None:
+    rng = np.random.default_rng(9)
+    values = np.stack([simulated(rng, 4, 30, 0.4, 0.8), simulated(rng, 4, 30, 0.4, 0.8)], axis=-1)
+    apart = two_way(values, np.repeat([0, 1], [10, 20]), 2)
+    shares, amounts = np.array([0.9, 0.1]), np.array([2.0, -3.0])
+    one = apart.merged(shares, amounts)
+    assert float(one.estimate([amounts])) == pytest.approx(float(apart.estimate(shares[:, None] * amounts)))
+    for ours, theirs in zip(one.variances([amounts]), apart.variances(shares[:, None] * amounts), strict=True):
+        assert [float(part) for part in ours] == pytest.approx([float(part) for part in theirs])
+    lonely = two_way(values, np.repeat([0, 1], [1, 29]), 2)
+    assert not lonely.known
+    assert not lonely.merged(shares, amounts).known
+
+
 def test_a_whole_weight_is_as_good_as_repeating_the_item() -> None:
     differences = simulated(np.random.default_rng(7), 3, 5, 0.4, 0.8)
     weighted = two_way(differences[..., None], weights=np.array([1.0, 2.0, 1.0, 3.0, 1.0]))

@@ -35,11 +35,13 @@ class Strata:
         of_item: (n,), each test item's stratum; below 0 for a class that does not occur in the deployment.
         names: what each stratum is, for messages.
         shares: prices -> (..., K), how often each occurs.
+        priced: whether a price decides that, and so may be varied like the others.
     """
 
     of_item: NDArray[np.int64]
     names: tuple[str, ...]
     shares: Callable[[Prices], Array]
+    priced: bool = False
 
 
 class Pricing:
@@ -156,7 +158,9 @@ class Pricing:
         return earned
 
     def coefficients(self, prices: Prices) -> Array:
-        """What multiplies the means: (..., K, P), of prices (...) each."""
+        """What multiplies the means of `summarise`: (..., K, P), of prices (...); K is 1 unless shares are priced."""
+        if not self.strata.priced:
+            return self.amounts(prices)[..., None, :]
         return np.asarray(self.strata.shares(prices)[..., :, None] * self.amounts(prices)[..., None, :])
 
     def amounts(self, prices: Prices) -> Array:
@@ -178,7 +182,12 @@ class Pricing:
         """Means over items, and how they vary, of gains (S seeds, n items, P quantities)."""
         inside = self.strata.of_item >= 0
         weights = None if self.first.weights is None else self.first.weights[inside].astype(np.float64)
-        return two_way(gained[:, inside], self.strata.of_item[inside], len(self.strata.names), weights)
+        found = two_way(gained[:, inside], self.strata.of_item[inside], len(self.strata.names), weights)
+        if self.strata.priced:
+            return found
+        means = {path: mean(price) for path, price in self.economics.prices().items()}
+        amounts = np.tile(self.amounts(means), gained.shape[-1] // len(self.paths))  # of one candidate, or several
+        return found.merged(self.strata.shares(means), amounts)
 
 
 def _product(paths: Sequence[str], prices: Prices) -> Array:
@@ -198,7 +207,7 @@ def _strata(economics: Economics, classes: Sequence[str], labels: NDArray[np.int
     if value is not None and not isinstance(value, TradingSignal):
         path = f"value.{value.share_by}"
         of_item = np.where(labels == list(classes).index(value.wanted), 0, 1)
-        found = Strata(of_item, (value.wanted, "all others"), lambda prices: _two_shares(prices[path]))
+        found = Strata(of_item, (value.wanted, "all others"), lambda prices: _two_shares(prices[path]), priced=True)
     elif economics.class_frequencies is not None:
         names = tuple(name for name in classes if economics.class_frequencies.get(name, 0) > 0)
         of_class = np.array([names.index(name) if name in names else -1 for name in classes])

@@ -68,7 +68,7 @@ class TwoWay:
         by_item: (K, P, P), covariance of each stratum's mean by items, with n_k - 1; it holds the residual's as well.
         residual: (K, P, P), the residual's share alone.
         seeds: S.
-        items: (K,), n_k.
+        items: (K,), n_k; of merged strata one more than their degrees of freedom.
 
     Source: the random-effects two-way layout without replication, Searle, Casella and McCulloch 1992, section 4.3.
     """
@@ -78,12 +78,32 @@ class TwoWay:
     by_item: Array
     residual: Array
     seeds: int
-    items: NDArray[np.int64]
+    items: Array
 
     @property
     def known(self) -> bool:
         """Whether there are seeds and items enough to tell how the means vary."""
-        return self.seeds > 1 and int(self.items.min()) > 1
+        return self.seeds > 1 and float(self.items.min()) > 1
+
+    def merged(self, shares: Array, amounts: Array) -> TwoWay:
+        """The strata made one, where their shares (K,) are known: a thousand classes then cost no more than one.
+
+        Args:
+            shares: how often each occurs.
+            amounts: (P,), of which the items' degrees of freedom (Satterthwaite 1946) are taken.
+        """
+        strata, quantities = self.mean.shape
+        by_seed = self.by_seed.reshape(strata, quantities, strata, quantities)
+        of_stratum = np.einsum("k,p,kpq,q->k", shares**2, amounts, self.by_item, amounts)
+        freedom = _satterthwaite(of_stratum, self.items - 1)
+        return TwoWay(
+            mean=shares[None] @ self.mean,
+            by_seed=np.einsum("k,kplq,l->pq", shares, by_seed, shares, optimize=True),
+            by_item=np.einsum("k,kpq->pq", shares**2, self.by_item)[None],
+            residual=np.einsum("k,kpq->pq", shares**2, self.residual)[None],
+            seeds=self.seeds,
+            items=np.array([min(float(freedom) + 1, self.items.sum()) if self.known else self.items.min()]),
+        )
 
     def estimate(self, coefficients: ArrayLike) -> Array:
         """Sum of the means with coefficients (..., K, P) -> (...)."""
@@ -103,9 +123,7 @@ class TwoWay:
         seed = np.einsum("...i,ij,...j->...", flat, self.by_seed, flat)
         of_stratum = np.einsum("...kp,kpq,...kq->...k", a, self.by_item, a)
         residual = np.einsum("...kp,kpq,...kq->...", a, self.residual, a)
-        total = of_stratum.sum(-1)
-        spread = (of_stratum**2 / np.maximum(self.items - 1, 1)).sum(-1)
-        item_df = np.divide(total**2, spread, out=np.full_like(total, inf), where=spread > 0)  # Satterthwaite 1946
+        total, item_df = of_stratum.sum(-1), _satterthwaite(of_stratum, self.items - 1)
         df = float(self.seeds - 1)
         agree = _t(df, alpha) ** 2 * seed < _t(inf, alpha) ** 2 * residual / 2
         by_seed = np.where(agree, residual / 2, seed), np.where(agree, inf, df)
@@ -154,7 +172,7 @@ def two_way_of_strata(values: Sequence[Array], weights: Sequence[Array]) -> TwoW
         by_item=np.stack([part[1] for part in parts]),
         residual=np.stack([part[2] for part in parts]),
         seeds=seeds,
-        items=np.array([len(w) for w in weights]),
+        items=np.array([float(len(w)) for w in weights]),
     )
 
 
@@ -237,6 +255,12 @@ def multibootstrap(differences: Array, draws: int, seed: int) -> Interval:
     means = np.einsum("ds,sn,dn->d", seed_weights, differences, item_weights, optimize=True)
     low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2])
     return Interval(float(differences.mean()), float(low), float(high))
+
+
+def _satterthwaite(variances: Array, freedom: Array) -> Array:
+    """Degrees of freedom (...) of sums of variances (..., K) with these of their own (Satterthwaite 1946)."""
+    total, spread = variances.sum(-1), (variances**2 / np.maximum(freedom, 1)).sum(-1)
+    return np.asarray(np.divide(total**2, spread, out=np.full_like(total, inf), where=spread > 0))
 
 
 def _t(df: float, alpha: float) -> float:
