@@ -316,10 +316,13 @@ def _appraise(found: Study, settings: list[str]) -> tuple[Economics, Appraisal]:
 
 
 def _print(appraisal: Appraisal) -> None:
+    from cropworth.report.outlook import next_of_best
     from cropworth.report.text import terminal_table
 
     out.print(terminal_table(appraisal))
     out.print(f"\n[bold]{appraisal.headline}[/]", highlight=False)
+    for sentence in (*next_of_best(appraisal), *appraisal.gaps):
+        out.print(sentence, highlight=False, markup=False)
 
 
 def _write_report(found: Study, appraisal: Appraisal, economics: Economics, path: Path) -> None:

@@ -97,6 +97,7 @@ def make_appraisal(sizes: tuple[SizeAppraisal, ...], **values: Any) -> Appraisal
         "gaps": (),
         "error_price": "cost_per_error",
         "study_cost": 0.2,
+        "rules": (),
         "ranking": (),
         "headline": "Adopt heatmap-zoom: it is worth EUR 1.23 million more than baseline over 3 years "
         "(95 % interval EUR 812,000 to EUR 1.65 million).",

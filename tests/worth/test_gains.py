@@ -7,6 +7,7 @@ import pytest
 
 from cropworth.errors import CropworthError
 from cropworth.study.record import Record, Study
+from cropworth.worth.appraisal import appraise
 from cropworth.worth.economics import Economics, read_economics
 from cropworth.worth.gains import Pricing
 from cropworth.worth.prices import mean
@@ -183,6 +184,15 @@ def test_least_cost_decides_by_a_threshold_of_validation() -> None:
     assert set(pricing.decide(record)) == {1}
     likeliest = Pricing(study_of(record), read_economics({"value": value}))
     assert (likeliest.decide(record) == record.predictions).all()
+
+
+def test_the_appraisal_says_how_decisions_are_made() -> None:
+    records = [with_validation(two_classes(name, 0, range(5))) for name in ("baseline", "crop")]
+    costs = {"cost_per_error": 1, "decision": "least-cost"}
+    rules = appraise(study_of(*records), read_economics(costs)).rules
+    assert [rule.partition(": ")[0] for rule in rules] == ["baseline, seed 0", "crop, seed 0"]
+    assert all("Decide 1 where its probability is" in rule for rule in rules)
+    assert appraise(study_of(*records), read_economics({"cost_per_error": 1})).rules == ()
 
 
 def test_referring_to_a_person_has_its_own_price() -> None:

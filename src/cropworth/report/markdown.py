@@ -31,6 +31,8 @@ def to_markdown(study: Study, appraisal: Appraisal, economics: Economics | None 
     told = next_sentences(appraisal)
     if told:
         parts += ["### What to measure next", "\n".join(f"- {_escape(sentence)}" for sentence in told)]
+    if appraisal.rules:
+        parts += ["## How decisions are made", "\n".join(f"- {_escape(rule)}" for rule in appraisal.rules)]
     if depends := outlook_tables(appraisal):
         parts += ["## What it depends on", *map(_table, depends)]
     parts += ["## What was measured", _table(tables.variants_table(study, appraisal))]

@@ -29,6 +29,15 @@ def next_sentences(appraisal: Appraisal) -> tuple[str, ...]:
     return (*measure, *data)
 
 
+def next_of_best(appraisal: Appraisal) -> tuple[str, ...]:
+    """For the candidate of the headline: how likely it pays, and what to measure next."""
+    best = text.headline_candidate(appraisal)
+    if best is None or best.outlook is None:
+        return ()
+    chance = text.percent(best.outlook.probability_worth_it, 0)
+    return (f"Chance that it is worth it: {chance}. {advice(best.outlook.next)}",)
+
+
 def _chances(appraisal: Appraisal) -> Table:
     priced = _named(appraisal.error_price)
     return Table(

@@ -55,6 +55,7 @@ def appraise(study: Study, economics: Economics) -> Appraisal:
         gaps=gaps(study),
         error_price=economics.error_price,
         study_cost=hours * hourly or None,
+        rules=_rules(study, economics, losses.pricing, sizes[-1]),
         ranking=ranks(study, economics, losses, sizes[-1]),
         headline=headline(best, appraised[-1].candidates, study.baseline, economics, test_items),
         best=best.name if best is not None else None,
@@ -70,6 +71,18 @@ def _appraise_size(study: Study, economics: Economics, losses: Losses, size: int
         if name != study.baseline
     ]
     return SizeAppraisal(size, tuple(row_of(study, *item) for item in records.items()), tuple(candidates))
+
+
+def _rules(study: Study, economics: Economics, pricing: Pricing, size: int) -> tuple[str, ...]:
+    """How each variant decides after its first training, where that is not for the likeliest class."""
+    if economics.decision == "likeliest" or not study.classes:
+        return ()
+    working = {n: [r for r in study.of(n, size) if r.predictions is not None] for n in study.kinds}
+    return tuple(
+        f"{name}, seed {records[0].seed}: {pricing.rule(records[0]).describe(study.classes)}"
+        for name, records in working.items()
+        if records
+    )
 
 
 def _best(candidates: Sequence[Candidate]) -> Candidate | None:

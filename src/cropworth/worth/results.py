@@ -378,6 +378,7 @@ class Appraisal:
         gaps: what a reader must know of the records that are missing, unpaired or of different origin.
         error_price: path of the price of an error that is varied; of a matrix, a multiple of all of it.
         study_cost: what the study's own trainings cost, which is spent whatever is decided; None where not priced.
+        rules: how each variant decides after its first training, a sentence each; empty where for the likeliest class.
         ranking: of all that can be deployed, at the largest training-set size; empty where it cannot be told.
         headline: the verdict in one sentence, with its interval.
         best: the learned crop, or candidate of one's own, with the largest NPV; None where there is none with
@@ -395,6 +396,7 @@ class Appraisal:
     gaps: tuple[str, ...]
     error_price: str
     study_cost: float | None
+    rules: tuple[str, ...]
     ranking: tuple[Rank, ...]
     headline: str
     best: str | None
