@@ -236,3 +236,21 @@ def test_least_cost_needs_validation() -> None:
     pricing = Pricing(study, read_economics({"cost_per_error": 1, "decision": "least-cost"}))
     with pytest.raises(CropworthError, match="least-cost, and no probabilities of validation items"):
         pricing.decide(study.records[0])
+
+
+def test_what_an_item_read_wrong_changes() -> None:
+    """Of the ill, a miss and one alarm less; of the healthy, an alarm more with all that it costs."""
+    study = study_of(two_classes("baseline", 0, ()), two_classes("crop", 0, ()))
+    value = {**ILL, "false_positive": 50, "recall": 20, "harm": 5}
+    pricing = Pricing(study, read_economics({"value": value}))
+    prices = {path: mean(price) for path, price in pricing.economics.prices().items()}
+    amounts = pricing.amounts(prices)
+    ill, healthy = (float(amounts @ pricing.unit[stratum] @ amounts) for stratum in (0, 1))
+    assert ill == pytest.approx((1000 - 20) ** 2)
+    assert healthy == pytest.approx((50 + 20 + 5) ** 2)
+
+
+def test_what_an_item_changes_is_in_proportion_to_its_value() -> None:
+    values = np.array([1.0, 3.0] * 50, dtype=np.float32)
+    study = study_of(two_classes("baseline", 0, (), values=values), two_classes("crop", 0, (), values=values))
+    assert Pricing(study, read_economics({"cost_per_error": 1})).unit.tolist() == [[[pytest.approx((1 + 9) / 2)]]]

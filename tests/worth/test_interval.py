@@ -163,6 +163,18 @@ def test_few_seeds_or_no_spread() -> None:
     assert interval_around(2.0, None) == Interval(2.0, None, None)
 
 
+@pytest.mark.parametrize(("better", "worse"), [(0, 0), (3, 1), (20, 8)])
+def test_one_item_more_is_agresti_and_mins_interval(better: int, worse: int) -> None:
+    """Their variance of a difference of matched proportions: half an item is added to each cell of the table."""
+    items = 200
+    differences = np.tile(np.repeat([1.0, -1.0, 0.0], [better, worse, items - better - worse]), (3, 1))
+    p12, p21 = (better + 0.5) / (items + 2), (worse + 0.5) / (items + 2)
+    theirs = (p12 + p21 - (p12 - p21) ** 2) / (items + 2)
+    components = two_way(differences[..., None], unit=np.ones((1, 1, 1))).components([[1.0]])
+    assert components is not None
+    assert sum(component.variance for component in components) == pytest.approx(theirs, rel=0.03)
+
+
 def test_seeds_that_agree_by_luck_leave_a_width() -> None:
     """Every seed is right on as many items as the others, on other items each: the mean does not vary by seed."""
     found = two_way_interval(np.eye(3, 12))

@@ -67,7 +67,7 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
         break_even_predictions_per_year=break_even_price(case, "predictions_per_year"),
         break_even_error_price=break_even_price(case, economics.error_price),
         break_even_compute_price=break_even_price(case, "compute_price_per_hour"),
-        accuracy_difference=UNKNOWN if regression else two_way_interval(-pair.worse, pair.weights),
+        accuracy_difference=UNKNOWN if regression else two_way_interval(-pair.worse, pair.weights, unit=1.0),
         error_difference=two_way_interval(pair.worse, pair.weights) if regression else UNKNOWN,
         value_per_prediction=interval_around(
             float(case.gain(case.means)), case.gains.components(case.pricing.coefficients(case.means))

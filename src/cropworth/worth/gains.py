@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import mul
 
 import numpy as np
@@ -78,6 +78,30 @@ class Pricing:
         with_payoffs = [("stake",)] if self.first.payoffs is not None else []
         with_reject = [("reject_cost",)] if self.economics.reject_cost is not None else []
         return [*(priced.paths for priced in self.priced), *with_payoffs, *with_reject]
+
+    @cached_property
+    def unit(self) -> Array:
+        """(K, P, P), mean product of what the quantities change by where an item is read wrong instead of right.
+
+        Over the items of each stratum and their wrong classes; see `two_way`. Payoffs, referrals, numbers and functions
+        have no such unit: 0.
+        """
+        strata, quantities = len(self.strata.names), len(self.paths)
+        unit = np.zeros((strata, quantities, quantities))
+        if self.value_fn is not None or not self.priced:
+            return unit
+        lost = np.stack([priced.lost for priced in self.priced], axis=-1)  # (C, C, P)
+        change = lost - lost[np.arange(len(lost)), np.arange(len(lost))][:, None]
+        of_class = np.einsum("yjp,yjq->ypq", change, change) / max(1, len(lost) - 1)
+        of_value = np.array([priced.of_value for priced in self.priced], dtype=np.int64)
+        values = np.ones(len(self.first.labels)) if self.first.values is None else self.first.values.astype(np.float64)
+        powers = of_value[:, None] + of_value  # how often an item's value stands in the product of two quantities
+        for stratum in range(strata):
+            inside = self.strata.of_item == stratum
+            sums = [np.bincount(self.first.labels[inside], values[inside] ** power, len(lost)) for power in range(3)]
+            part = np.einsum("pqy,ypq->pq", np.stack(sums)[powers], of_class) / inside.sum()
+            unit[stratum, : len(self.priced), : len(self.priced)] = part
+        return unit
 
     def lost(self, record: Record) -> Array:
         """What each prediction loses of each quantity: (n, P), at prices of 1."""
@@ -182,12 +206,13 @@ class Pricing:
         """Means over items, and how they vary, of gains (S seeds, n items, P quantities)."""
         inside = self.strata.of_item >= 0
         weights = None if self.first.weights is None else self.first.weights[inside].astype(np.float64)
-        found = two_way(gained[:, inside], self.strata.of_item[inside], len(self.strata.names), weights)
+        candidates = gained.shape[-1] // len(self.paths)  # one, or several side by side
+        unit: Array = np.kron(np.eye(candidates), self.unit).astype(np.float64)
+        found = two_way(gained[:, inside], self.strata.of_item[inside], len(self.strata.names), weights, unit)
         if self.strata.priced:
             return found
         means = {path: mean(price) for path, price in self.economics.prices().items()}
-        amounts = np.tile(self.amounts(means), gained.shape[-1] // len(self.paths))  # of one candidate, or several
-        return found.merged(self.strata.shares(means), amounts)
+        return found.merged(self.strata.shares(means), np.tile(self.amounts(means), candidates))
 
 
 def _product(paths: Sequence[str], prices: Prices) -> Array:

@@ -138,41 +138,53 @@ class TwoWay:
 
 
 def two_way(
-    values: Array, strata: NDArray[np.int64] | None = None, count: int = 1, weights: Array | None = None
+    values: Array,
+    strata: NDArray[np.int64] | None = None,
+    count: int = 1,
+    weights: Array | None = None,
+    unit: Array | None = None,
 ) -> TwoWay:
     """Summarise values (S seeds, n items, P quantities).
+
+    Where two models rarely differ, few items tell how much: of two items that both happen to read right, none. So one
+    item more on which they differ, half of it each way, is added to each stratum's variance by items (and leaves its
+    mean), as Agresti and Min 2005, Statistics in Medicine 24, 729-740, do for matched proportions.
 
     Args:
         values: of each seed and item.
         strata: (n,), each item's stratum, 0 to `count` - 1; every stratum has an item. None: all in one.
         count: K.
         weights: (n,), above 0, of each item within its stratum (Hajek's mean, linearised); None: all alike.
+        unit: (K, P, P), mean product of what the quantities change by where the models differ; None: not known.
     """
     weights = np.ones(values.shape[1]) if weights is None else weights
     inside = [slice(None)] if strata is None else [np.flatnonzero(strata == stratum) for stratum in range(count)]
     own = [np.ascontiguousarray(np.moveaxis(values[:, of_stratum], 2, 0)) for of_stratum in inside]
-    return two_way_of_strata(own, [weights[of_stratum] for of_stratum in inside])
+    return two_way_of_strata(own, [weights[of_stratum] for of_stratum in inside], unit)
 
 
-def two_way_of_strata(values: Sequence[Array], weights: Sequence[Array]) -> TwoWay:
+def two_way_of_strata(values: Sequence[Array], weights: Sequence[Array], unit: Array | None = None) -> TwoWay:
     """`two_way` of items that already are apart, for those who have them so.
 
     Args:
         values: of each stratum (P quantities, S seeds, n_k items).
         weights: of each stratum (n_k,).
+        unit: see `two_way`.
     """
     seeds = values[0].shape[1]
     parts = [_stratum(*of_stratum) for of_stratum in zip(values, weights, strict=True)]
     by_seed = np.stack([part[0].T for part in parts], axis=1)  # (S, K, P)
     means = by_seed.reshape(seeds, -1)
     off = means - means.mean(axis=0)
+    items = np.array([float(len(w)) for w in weights])
+    one_more = 0.0 if unit is None else unit / np.maximum(items * (items - 1), 1.0)[:, None, None]
     return TwoWay(
         mean=by_seed.mean(axis=0),
         by_seed=off.T @ off / max(1, seeds - 1) / seeds,
-        by_item=np.stack([part[1] for part in parts]),
+        by_item=np.stack([part[1] for part in parts]) + one_more,
         residual=np.stack([part[2] for part in parts]),
         seeds=seeds,
-        items=np.array([float(len(w)) for w in weights]),
+        items=items,
     )
 
 
@@ -215,9 +227,15 @@ def interval_around(estimate: float, components: Sequence[Component] | None, rat
     return Interval(estimate, estimate - reach, estimate + reach)
 
 
-def two_way_interval(differences: Array, weights: Array | None = None) -> Interval:
-    """Mean of paired differences (S seeds, n items) with its 95 % interval."""
-    found = two_way(differences[..., None], weights=weights)
+def two_way_interval(differences: Array, weights: Array | None = None, unit: float = 0.0) -> Interval:
+    """Mean of paired differences (S seeds, n items) with its 95 % interval.
+
+    Args:
+        differences: of each seed and item.
+        weights: (n,) of the items; None: all alike.
+        unit: what an item on which the two differ changes, 1 for right and wrong; 0 where that is not known.
+    """
+    found = two_way(differences[..., None], weights=weights, unit=np.full((1, 1, 1), unit**2))
     return interval_around(float(found.mean[0, 0]), found.components([[1.0]]))
 
 
