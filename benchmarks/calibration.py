@@ -14,7 +14,7 @@ import argparse
 import json
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,10 @@ AGAIN = (
     RareAndDear("rare 5 %", 0.05, 0.05).again(),
 )
 EFFECTS = tuple(Classifiers(f"{100 * gain:g}", 0.90, gain) for gain in (0, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03))
+GAINS: dict[str, Callable[[np.random.Generator, int], Array]] = {
+    "any from 0 to 4 points": lambda rng, count: rng.uniform(0, 0.04, count),
+    "mostly small": lambda rng, count: np.abs(rng.normal(0, 0.005, count)),
+}
 PILOTS, MOST = (3, 5, 10), 40  # seeds from which is forecast, and up to which a forecast is tried
 POWER_ITEMS, AGAIN_ITEMS = 4_000, 1_000
 
@@ -214,11 +218,11 @@ def _designs(members: list[list[Look]], alpha: float) -> Iterator[tuple[str, boo
 
 
 def power(kind: Kind, repeats: int) -> dict[str, Any]:
-    """How often a gain is found, and whether what was forecast from few seeds comes true."""
-    rng = generator("power", kind.name)
-    adopted, trained, clear, forecasts = dict.fromkeys([*map(str, SEEDS), "until clear"], 0), 0, 0, []
+    """How often a gain is found."""
+    rng, trained, clear = generator("power", kind.name), 0, 0
+    adopted = dict.fromkeys([*map(str, SEEDS), "until clear"], 0)
     for _ in range(repeats):
-        drawn = kind.draw(rng, MOST, POWER_ITEMS)
+        drawn = kind.draw(rng, LOOKS[-1], POWER_ITEMS)
         looks = {seeds: look(kind, drawn, seeds) for seeds in sorted({*LOOKS, *SEEDS})}
         for seeds in SEEDS:
             adopted[str(seeds)] += looks[seeds].verdict() == "adopt"
@@ -226,27 +230,37 @@ def power(kind: Kind, repeats: int) -> dict[str, Any]:
         adopted["until clear"] += verdict == "adopt"
         trained += seeds
         clear += verdict != OPEN
-        forecasts += [f for pilot in PILOTS if (f := _forecast(kind, drawn, looks, pilot)) is not None]
-    return {
-        "gain": kind.truth, "repeats": repeats, "adopt": adopted, "seeds": trained / repeats, "clear": clear,
-        "forecasts": forecasts,
-    }  # fmt: skip
+    return {"gain": kind.truth, "repeats": repeats, "adopt": adopted, "seeds": trained / repeats, "clear": clear}
 
 
-def _forecast(kind: Kind, drawn: Drawn, looks: dict[int, Look], pilot: int) -> tuple[Any, ...] | None:
-    """Pilot, seeds needed and whether they sufficed, chance of clear at 20 and whether it was; None where it is clear.
+def forecasts(gains: str, repeats: int) -> list[dict[str, Any]]:
+    """Whether what is forecast from few seeds comes true, where the gains are distributed so."""
+    rng, found = generator("forecasts", gains), []
+    for gain in GAINS[gains](rng, repeats):
+        kind = Classifiers("90 %", 0.90, float(gain))
+        drawn = kind.draw(rng, MOST, POWER_ITEMS)
+        found += [{"gains": gains, **forecast} for pilot in PILOTS if (forecast := _forecast(kind, drawn, pilot))]
+    return found
 
-    Seeds needed are None where none would do, and not tried above `MOST`.
+
+def _forecast(kind: Kind, drawn: Drawn, pilot: int) -> dict[str, Any] | None:
+    """Seeds needed and whether they sufficed, chance of being clear at the last look and whether it was.
+
+    None where it is clear already. Whether they sufficed is None where no number would, or one above `MOST`.
     """
-    seen = looks[pilot]
+    seen = look(kind, drawn, pilot)
     if seen.verdict() != OPEN:
         return None
     by_seed, *others = seen.components()
     needed = seeds_needed(seen.estimate, pilot, by_seed, others, 0.0)
     tried = needed is not None and needed <= MOST
-    sufficed = look(kind, drawn, needed).verdict() != OPEN if tried and needed is not None else None
-    chance = chance_of_clear(seen.standing(), LOOKS[-1], ALONE, 0.0)
-    return pilot, needed, sufficed, chance, looks[LOOKS[-1]].verdict() != OPEN
+    return {
+        "pilot": pilot,
+        "needed": needed,
+        "sufficed": look(kind, drawn, needed).verdict() != OPEN if tried and needed else None,
+        "chance": chance_of_clear(seen.standing(), LOOKS[-1], ALONE, 0.0),
+        "clear": look(kind, drawn, LOOKS[-1]).verdict() != OPEN,
+    }
 
 
 def whole(kind: Classifiers | RareAndDear, items: int, seeds: int, repeats: int) -> dict[str, Any]:
@@ -285,6 +299,8 @@ def parts(share: float) -> Iterator[tuple[str, Any]]:
         yield f"again/{kind.name}", lambda k=kind: again(k, repeats(2_000))
     for kind in EFFECTS:
         yield f"power/{kind.name}", lambda k=kind: power(k, repeats(2_000))
+    for gains in GAINS:
+        yield f"forecast/{gains}", lambda g=gains: forecasts(g, repeats(4_000))
     for kind, items, seeds in ((ANSWERS[3], 1_000, 5), (TAILS[4], 1_000, 5), (TAILS[6], 200, 3)):
         yield f"whole/{kind.name}/{items}", lambda k=kind, i=items, s=seeds: whole(k, i, s, repeats(200))
 
