@@ -56,6 +56,8 @@ ANSWERS = (
     Classifiers("99 %, no gain", 0.99),
     Classifiers("99 %, gain 0.5", 0.99, 0.005),
 )
+# What is gained on the common class is lost on the rare one: 0.99 x 1 x 0.05 / 0.99 = 0.01 x 100 x 0.05.
+TRADE = Classifiers("rare", 0.85, -0.05), Classifiers("common", 0.90, 0.05 / 0.99)
 TAILS = (
     HeavyTails("t3 items, seeds alike", 0.0),
     HeavyTails("t3 items, seeds 0.1", 0.1),
@@ -65,6 +67,8 @@ TAILS = (
     RareAndDear("rare 1 %", 0.01, 0.01),
     RareAndDear("rare 1 %, half of the test items", 0.01, 0.5),
     RareAndDear("rare 5 %, as they come", 0.05, None),
+    RareAndDear("rare 1 %, fewer false alarms for more misses", 0.01, 0.01, *TRADE),
+    RareAndDear("the same, half of the test items rare", 0.01, 0.5, *TRADE),
 )
 AGAIN = (
     Classifiers("90 %", 0.90).again(),

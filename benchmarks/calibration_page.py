@@ -74,15 +74,13 @@ def summary(cells: Cells) -> str:
     for family, title in FAMILIES.items():
         for seeds in _distinct(cells, "seeds"):
             own = [cell for cell in cells if cell["family"] == family and cell["seeds"] == seeds]
-            if own:
-                shares = [held(cell) for cell in own]
-                short = sum(outside(cell) and held(cell) < LEAST for cell in own)
-                long = sum(outside(cell) and held(cell) > MOST for cell in own)
-                wrong = max(cell["above"] / cell["repeats"] for cell in own)
-                cells_of = [percent(min(shares)), percent(sum(shares) / len(shares)), percent(max(shares))]
-                rows.append([title, str(seeds), *cells_of, f"{short} of {len(own)}", f"{long}", percent(wrong)])
-    head = ["studies", "seeds", "least, %", "mean, %", "most, %", "below 94 %", "above 97 %", "wholly above, most, %"]
-    return as_table(head, rows)
+            shares, above = [held(cell) for cell in own], [cell["above"] / cell["repeats"] for cell in own]
+            marked = [held(cell) for cell in own if outside(cell)]
+            counts = [sum(share < LEAST for share in marked), sum(share > MOST for share in marked), len(own)]
+            numbers = [min(shares), sum(shares) / len(own), max(shares), sum(above) / len(own), max(above)]
+            rows.append([title, str(seeds), *map(percent, numbers), *map(str, counts)])
+    head = ["studies", "seeds", "least, %", "mean, %", "most, %", "wholly above, mean, %", "wholly above, most, %"]
+    return as_table([*head, "kinds below 94 %", "above 97 %", "of"], rows)
 
 
 def coverage_table(cells: Cells, family: str) -> str:
