@@ -1,6 +1,6 @@
 """Are the verdicts to be trusted? Intervals, verdicts and forecasts on made studies whose truth is known.
 
-Everything goes through the product's own functions. About ten minutes of one core:
+Everything goes through the product's own functions. About twelve minutes of one core:
 
     python benchmarks/calibration.py --out calibration
 
@@ -158,16 +158,18 @@ def coverage(family: str, kind: Kind, items: int, repeats: int) -> list[Coverage
     """How often intervals hold the truth, after each number of seeds."""
     rng = generator("coverage", kind.name, items)
     above, below = (dict.fromkeys(SEEDS, 0) for _ in range(2))
-    estimates, widths = ({seeds: [] for seeds in SEEDS} for _ in range(2))
+    estimates: dict[int, list[float]] = {seeds: [] for seeds in SEEDS}
+    widths: dict[int, list[float]] = {seeds: [] for seeds in SEEDS}
     for _ in range(repeats):
         drawn = kind.draw(rng, max(SEEDS), items)
         for seeds in SEEDS:
-            found = look(kind, drawn, seeds).interval()
+            seen = look(kind, drawn, seeds)
+            found = seen.interval()
             assert found.low is not None
             assert found.high is not None
             above[seeds] += found.low > kind.truth
             below[seeds] += found.high < kind.truth
-            estimates[seeds].append(found.estimate)
+            estimates[seeds].append(seen.estimate)
             widths[seeds].append((found.high - found.low) / 2)
     return [
         Coverage(
@@ -194,7 +196,8 @@ def until_clear(looks: list[Look], alpha: float, hopeless: float = HOPELESS) -> 
 
 def again(kind: Kind, repeats: int) -> list[dict[str, Any]]:
     """How often the baseline, trained again, is to be adopted: alone, and as the best of several."""
-    rng, counts = generator("again", kind.name), {}
+    rng = generator("again", kind.name)
+    counts: dict[tuple[str, int], list[bool]] = {}
     for _ in range(repeats):
         drawn = kind.draw(rng, LOOKS[-1], AGAIN_ITEMS, FAMILY)
         of_each = [[look(kind, drawn, seeds, candidate) for seeds in LOOKS] for candidate in range(FAMILY)]

@@ -50,7 +50,9 @@ def as_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def held(cell: dict[str, Any]) -> float:
     """Share of intervals that hold the truth."""
-    return 1 - (cell["above"] + cell["below"]) / cell["repeats"]
+    missed: int = cell["above"] + cell["below"]
+    repeats: int = cell["repeats"]
+    return 1 - missed / repeats
 
 
 def outside(cell: dict[str, Any]) -> bool:
@@ -165,7 +167,7 @@ def _by_chance(rows: Cells, gains: str, pilot: int) -> list[tuple[int, float, fl
     own = [row for row in rows if row["gains"] == gains and row["pilot"] == pilot]
     bins = [[row for row in own if low <= row["chance"] < high] for low, high in pairwise(CHANCES)]
     return [
-        (len(group), *(sum(row[key] for row in group) / len(group) for key in ("chance", "clear")))  # type: ignore[misc]
+        (len(group), *(sum(row[key] for row in group) / len(group) for key in ("chance", "clear")))
         for group in bins
         if group
     ]
