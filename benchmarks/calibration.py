@@ -1,6 +1,6 @@
 """Are the verdicts to be trusted? Intervals, verdicts and forecasts on made studies whose truth is known.
 
-Everything goes through the product's own functions. About ten minutes of one core:
+Everything goes through the product's own functions. About twelve minutes of one core:
 
     python benchmarks/calibration.py --out calibration
 
@@ -14,7 +14,7 @@ import argparse
 import json
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ ANSWERS = (
     Classifiers("99 %, no gain", 0.99),
     Classifiers("99 %, gain 0.5", 0.99, 0.005),
 )
+# What is gained on the common class is lost on the rare one: 0.99 x 1 x 0.05 / 0.99 = 0.01 x 100 x 0.05.
+TRADE = Classifiers("rare", 0.85, -0.05), Classifiers("common", 0.90, 0.05 / 0.99)
 TAILS = (
     HeavyTails("t3 items, seeds alike", 0.0),
     HeavyTails("t3 items, seeds 0.1", 0.1),
@@ -65,6 +67,8 @@ TAILS = (
     RareAndDear("rare 1 %", 0.01, 0.01),
     RareAndDear("rare 1 %, half of the test items", 0.01, 0.5),
     RareAndDear("rare 5 %, as they come", 0.05, None),
+    RareAndDear("rare 1 %, fewer false alarms for more misses", 0.01, 0.01, *TRADE),
+    RareAndDear("the same, half of the test items rare", 0.01, 0.5, *TRADE),
 )
 AGAIN = (
     Classifiers("90 %", 0.90).again(),
@@ -73,6 +77,10 @@ AGAIN = (
     RareAndDear("rare 5 %", 0.05, 0.05).again(),
 )
 EFFECTS = tuple(Classifiers(f"{100 * gain:g}", 0.90, gain) for gain in (0, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03))
+GAINS: dict[str, Callable[[np.random.Generator, int], Array]] = {
+    "any from 0 to 4 points": lambda rng, count: rng.uniform(0, 0.04, count),
+    "mostly small": lambda rng, count: np.abs(rng.normal(0, 0.005, count)),
+}
 PILOTS, MOST = (3, 5, 10), 40  # seeds from which is forecast, and up to which a forecast is tried
 POWER_ITEMS, AGAIN_ITEMS = 4_000, 1_000
 
@@ -150,16 +158,18 @@ def coverage(family: str, kind: Kind, items: int, repeats: int) -> list[Coverage
     """How often intervals hold the truth, after each number of seeds."""
     rng = generator("coverage", kind.name, items)
     above, below = (dict.fromkeys(SEEDS, 0) for _ in range(2))
-    estimates, widths = ({seeds: [] for seeds in SEEDS} for _ in range(2))
+    estimates: dict[int, list[float]] = {seeds: [] for seeds in SEEDS}
+    widths: dict[int, list[float]] = {seeds: [] for seeds in SEEDS}
     for _ in range(repeats):
         drawn = kind.draw(rng, max(SEEDS), items)
         for seeds in SEEDS:
-            found = look(kind, drawn, seeds).interval()
+            seen = look(kind, drawn, seeds)
+            found = seen.interval()
             assert found.low is not None
             assert found.high is not None
             above[seeds] += found.low > kind.truth
             below[seeds] += found.high < kind.truth
-            estimates[seeds].append(found.estimate)
+            estimates[seeds].append(seen.estimate)
             widths[seeds].append((found.high - found.low) / 2)
     return [
         Coverage(
@@ -186,7 +196,8 @@ def until_clear(looks: list[Look], alpha: float, hopeless: float = HOPELESS) -> 
 
 def again(kind: Kind, repeats: int) -> list[dict[str, Any]]:
     """How often the baseline, trained again, is to be adopted: alone, and as the best of several."""
-    rng, counts = generator("again", kind.name), {}
+    rng = generator("again", kind.name)
+    counts: dict[tuple[str, int], list[bool]] = {}
     for _ in range(repeats):
         drawn = kind.draw(rng, LOOKS[-1], AGAIN_ITEMS, FAMILY)
         of_each = [[look(kind, drawn, seeds, candidate) for seeds in LOOKS] for candidate in range(FAMILY)]
@@ -214,11 +225,11 @@ def _designs(members: list[list[Look]], alpha: float) -> Iterator[tuple[str, boo
 
 
 def power(kind: Kind, repeats: int) -> dict[str, Any]:
-    """How often a gain is found, and whether what was forecast from few seeds comes true."""
-    rng = generator("power", kind.name)
-    adopted, trained, clear, forecasts = dict.fromkeys([*map(str, SEEDS), "until clear"], 0), 0, 0, []
+    """How often a gain is found."""
+    rng, trained, clear = generator("power", kind.name), 0, 0
+    adopted = dict.fromkeys([*map(str, SEEDS), "until clear"], 0)
     for _ in range(repeats):
-        drawn = kind.draw(rng, MOST, POWER_ITEMS)
+        drawn = kind.draw(rng, LOOKS[-1], POWER_ITEMS)
         looks = {seeds: look(kind, drawn, seeds) for seeds in sorted({*LOOKS, *SEEDS})}
         for seeds in SEEDS:
             adopted[str(seeds)] += looks[seeds].verdict() == "adopt"
@@ -226,27 +237,37 @@ def power(kind: Kind, repeats: int) -> dict[str, Any]:
         adopted["until clear"] += verdict == "adopt"
         trained += seeds
         clear += verdict != OPEN
-        forecasts += [f for pilot in PILOTS if (f := _forecast(kind, drawn, looks, pilot)) is not None]
-    return {
-        "gain": kind.truth, "repeats": repeats, "adopt": adopted, "seeds": trained / repeats, "clear": clear,
-        "forecasts": forecasts,
-    }  # fmt: skip
+    return {"gain": kind.truth, "repeats": repeats, "adopt": adopted, "seeds": trained / repeats, "clear": clear}
 
 
-def _forecast(kind: Kind, drawn: Drawn, looks: dict[int, Look], pilot: int) -> tuple[Any, ...] | None:
-    """Pilot, seeds needed and whether they sufficed, chance of clear at 20 and whether it was; None where it is clear.
+def forecasts(gains: str, repeats: int) -> list[dict[str, Any]]:
+    """Whether what is forecast from few seeds comes true, where the gains are distributed so."""
+    rng, found = generator("forecasts", gains), []
+    for gain in GAINS[gains](rng, repeats):
+        kind = Classifiers("90 %", 0.90, float(gain))
+        drawn = kind.draw(rng, MOST, POWER_ITEMS)
+        found += [{"gains": gains, **forecast} for pilot in PILOTS if (forecast := _forecast(kind, drawn, pilot))]
+    return found
 
-    Seeds needed are None where none would do, and not tried above `MOST`.
+
+def _forecast(kind: Kind, drawn: Drawn, pilot: int) -> dict[str, Any] | None:
+    """Seeds needed and whether they sufficed, chance of being clear at the last look and whether it was.
+
+    None where it is clear already. Whether they sufficed is None where no number would, or one above `MOST`.
     """
-    seen = looks[pilot]
+    seen = look(kind, drawn, pilot)
     if seen.verdict() != OPEN:
         return None
     by_seed, *others = seen.components()
     needed = seeds_needed(seen.estimate, pilot, by_seed, others, 0.0)
     tried = needed is not None and needed <= MOST
-    sufficed = look(kind, drawn, needed).verdict() != OPEN if tried and needed is not None else None
-    chance = chance_of_clear(seen.standing(), LOOKS[-1], ALONE, 0.0)
-    return pilot, needed, sufficed, chance, looks[LOOKS[-1]].verdict() != OPEN
+    return {
+        "pilot": pilot,
+        "needed": needed,
+        "sufficed": look(kind, drawn, needed).verdict() != OPEN if tried and needed else None,
+        "chance": chance_of_clear(seen.standing(), LOOKS[-1], ALONE, 0.0),
+        "clear": look(kind, drawn, LOOKS[-1]).verdict() != OPEN,
+    }
 
 
 def whole(kind: Classifiers | RareAndDear, items: int, seeds: int, repeats: int) -> dict[str, Any]:
@@ -285,6 +306,8 @@ def parts(share: float) -> Iterator[tuple[str, Any]]:
         yield f"again/{kind.name}", lambda k=kind: again(k, repeats(2_000))
     for kind in EFFECTS:
         yield f"power/{kind.name}", lambda k=kind: power(k, repeats(2_000))
+    for gains in GAINS:
+        yield f"forecast/{gains}", lambda g=gains: forecasts(g, repeats(4_000))
     for kind, items, seeds in ((ANSWERS[3], 1_000, 5), (TAILS[4], 1_000, 5), (TAILS[6], 200, 3)):
         yield f"whole/{kind.name}/{items}", lambda k=kind, i=items, s=seeds: whole(k, i, s, repeats(200))
 

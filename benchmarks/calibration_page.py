@@ -22,18 +22,19 @@ Cells = list[dict[str, Any]]
 
 def write(out: Path, found: dict[str, Any]) -> None:
     """calibration.md, calibration-coverage.svg and calibration-power.svg in `out`."""
-    cells, again, power, whole = (_of(found, name) for name in ("coverage", "again", "power", "whole"))
+    names = ("coverage", "again", "power", "forecast", "whole")
+    cells, again, power, forecast, whole = (_of(found, name) for name in names)
     tables = [
         "## Do the intervals hold the truth?", summary(cells), "![Coverage](calibration-coverage.svg)",
         *(part for name, title in FAMILIES.items() for part in (f"### {title}", coverage_table(cells, name))),
         "### Width", width_table(cells), "## The baseline again", again_table(again),
         "## Is a gain found?", power_table(power), "![Power and forecasts](calibration-power.svg)",
-        "## Do forecasts come true?", needed_table(power), chance_table(power),
+        "## Do forecasts come true?", needed_table(forecast), chance_table(forecast),
         "## Through the whole appraisal", whole_table(whole), f"{provenance()}.",
     ]  # fmt: skip
     (out / "calibration.md").write_text("\n\n".join(tables) + "\n")
     (out / "calibration-coverage.svg").write_text(coverage_picture(cells))
-    (out / "calibration-power.svg").write_text(power_picture(power))
+    (out / "calibration-power.svg").write_text(power_picture(power, forecast))
 
 
 def _of(found: dict[str, Any], name: str) -> Cells:
@@ -49,7 +50,9 @@ def as_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def held(cell: dict[str, Any]) -> float:
     """Share of intervals that hold the truth."""
-    return 1 - (cell["above"] + cell["below"]) / cell["repeats"]
+    missed: int = cell["above"] + cell["below"]
+    repeats: int = cell["repeats"]
+    return 1 - missed / repeats
 
 
 def outside(cell: dict[str, Any]) -> bool:
@@ -73,15 +76,13 @@ def summary(cells: Cells) -> str:
     for family, title in FAMILIES.items():
         for seeds in _distinct(cells, "seeds"):
             own = [cell for cell in cells if cell["family"] == family and cell["seeds"] == seeds]
-            if own:
-                shares = [held(cell) for cell in own]
-                short = sum(outside(cell) and held(cell) < LEAST for cell in own)
-                long = sum(outside(cell) and held(cell) > MOST for cell in own)
-                wrong = max(cell["above"] / cell["repeats"] for cell in own)
-                cells_of = [percent(min(shares)), percent(sum(shares) / len(shares)), percent(max(shares))]
-                rows.append([title, str(seeds), *cells_of, f"{short} of {len(own)}", f"{long}", percent(wrong)])
-    head = ["studies", "seeds", "least, %", "mean, %", "most, %", "below 94 %", "above 97 %", "wholly above, most, %"]
-    return as_table(head, rows)
+            shares, above = [held(cell) for cell in own], [cell["above"] / cell["repeats"] for cell in own]
+            marked = [held(cell) for cell in own if outside(cell)]
+            counts = [sum(share < LEAST for share in marked), sum(share > MOST for share in marked), len(own)]
+            numbers = [min(shares), sum(shares) / len(own), max(shares), sum(above) / len(own), max(above)]
+            rows.append([title, str(seeds), *map(percent, numbers), *map(str, counts)])
+    head = ["studies", "seeds", "least, %", "mean, %", "most, %", "wholly above, mean, %", "wholly above, most, %"]
+    return as_table([*head, "kinds below 94 %", "above 97 %", "of"], rows)
 
 
 def coverage_table(cells: Cells, family: str) -> str:
@@ -138,55 +139,48 @@ def power_table(rows: Cells) -> str:
     return as_table(head, lines)
 
 
-class Forecast(NamedTuple):
-    """From one open study."""
-
-    pilot: int
-    needed: int | None
-    sufficed: bool | None
-    chance: float
-    clear: bool
-
-
-def forecasts(rows: Cells) -> list[Forecast]:
-    """Of all gains together."""
-    return [Forecast(*forecast) for row in rows for forecast in row["forecasts"]]
-
-
 def needed_table(rows: Cells) -> str:
     """How often the named number of seeds was enough, by what was named."""
     lines = []
-    for pilot in sorted({f.pilot for f in forecasts(rows)}):
-        own = [f for f in forecasts(rows) if f.pilot == pilot]
-        for low, high in pairwise((pilot, 2 * pilot, 4 * pilot, 41)):
-            tried = [f.sufficed for f in own if f.sufficed is not None and low < (f.needed or 0) <= high]
-            if tried:
-                named = f"{low + 1} to {high}" if high < 41 else f"{low + 1} to 40"
-                lines.append([str(pilot), named, str(len(tried)), percent(sum(tried) / len(tried), 0)])
-        for named, those in (
-            ("more than 40", [f for f in own if f.needed is not None and f.sufficed is None]),
-            ("none would do", [f for f in own if f.needed is None]),
-        ):
-            clear = f"({percent(sum(f.clear for f in those) / len(those), 0)} at 20)" if those else ""
-            lines.append([str(pilot), named, str(len(those)), clear])
-    return as_table(["seeds so far", "seeds named", "open studies", "clear then, %"], lines)
+    for gains, pilot in _gains_and_pilots(rows):
+        own = [row for row in rows if row["gains"] == gains and row["pilot"] == pilot]
+        several = [(f"{low + 1} to {high}", low, high) for low, high in pairwise((pilot, 2 * pilot, 4 * pilot))]
+        groups = [(name, [row for row in own if low < (row["needed"] or 0) <= high]) for name, low, high in several]
+        groups += [
+            ("more", [row for row in own if (row["needed"] or 0) > 4 * pilot]),
+            ("no number", [row for row in own if row["needed"] is None]),
+        ]
+        for name, group in groups:
+            tried = [row["sufficed"] for row in group if row["sufficed"] is not None]
+            share = percent(sum(tried) / len(tried), 0) if tried else ""
+            later = percent(sum(row["clear"] for row in group) / len(group), 0) if group else ""
+            lines.append([gains, str(pilot), name, str(len(group)), share, later])
+    return as_table(["gains", "seeds so far", "seeds named", "open studies", "clear then, %", "clear at 20, %"], lines)
 
 
-def _by_chance(rows: Cells, pilot: int) -> list[tuple[int, float, float]]:
+def _gains_and_pilots(rows: Cells) -> list[tuple[str, int]]:
+    return sorted({(row["gains"], row["pilot"]) for row in rows})
+
+
+def _by_chance(rows: Cells, gains: str, pilot: int) -> list[tuple[int, float, float]]:
     """Count, mean forecast and what came of it, by the forecast chance of a clear verdict at 20 seeds."""
-    own = [f for f in forecasts(rows) if f.pilot == pilot]
-    bins = [[f for f in own if low <= f.chance < high] for low, high in pairwise(CHANCES)]
-    return [(len(b), sum(f.chance for f in b) / len(b), sum(f.clear for f in b) / len(b)) for b in bins if b]
+    own = [row for row in rows if row["gains"] == gains and row["pilot"] == pilot]
+    bins = [[row for row in own if low <= row["chance"] < high] for low, high in pairwise(CHANCES)]
+    return [
+        (len(group), *(sum(row[key] for row in group) / len(group) for key in ("chance", "clear")))
+        for group in bins
+        if group
+    ]
 
 
 def chance_table(rows: Cells) -> str:
     """Forecast and observed shares of clear verdicts at 20 seeds."""
     lines = [
-        [str(pilot), str(count), percent(forecast, 0), percent(came, 0)]
-        for pilot in sorted({f.pilot for f in forecasts(rows)})
-        for count, forecast, came in _by_chance(rows, pilot)
+        [gains, str(pilot), str(count), percent(forecast, 0), percent(came, 0)]
+        for gains, pilot in _gains_and_pilots(rows)
+        for count, forecast, came in _by_chance(rows, gains, pilot)
     ]
-    return as_table(["seeds so far", "open studies", "forecast clear at 20, %", "were, %"], lines)
+    return as_table(["gains", "seeds so far", "open studies", "forecast clear at 20, %", "were, %"], lines)
 
 
 def whole_table(rows: Cells) -> str:
@@ -293,21 +287,19 @@ def coverage_picture(cells: Cells) -> str:
     return picture(panels)
 
 
-def power_picture(rows: Cells) -> str:
+def power_picture(power: Cells, forecast: Cells) -> str:
     """Power by gain, and what came of forecasts."""
     shares = [(float(y), f"{y}") for y in range(0, 101, 20)]
     found = []
     for colour, design in zip(COLOURS, ("3", "5", "10", "20", "until clear"), strict=False):
-        points = [(100 * row["gain"], 100 * row["adopt"][design] / row["repeats"]) for row in rows]
+        points = [(100 * row["gain"], 100 * row["adopt"][design] / row["repeats"]) for row in power]
         found.append(Line(points, colour, f"{design} seeds" if design.isdigit() else design, dashed=design[0] == "u"))
     gains = [(x / 2, f"{x / 2:g}") for x in range(7)]
-    came = [Line([(0, 0), (100, 100)], "#bbbbbb", "as forecast", dashed=True)]
-    for colour, pilot in zip(COLOURS, sorted({f.pilot for f in forecasts(rows)}), strict=False):
-        points = [(100 * forecast, 100 * was) for _, forecast, was in _by_chance(rows, pilot)]
-        came.append(Line(points, colour, f"after {pilot} seeds"))
-    return picture(
-        [
-            Panel("adopt, % of studies", "gain, points of accuracy", gains, shares, found),
-            Panel("clear at 20 seeds, %", "forecast, %", shares, shares, came),
-        ]
-    )
+    panels = [Panel("adopt, % of studies", "gain, points of accuracy", gains, shares, found)]
+    for name in _distinct(forecast, "gains"):
+        came = [Line([(0, 0), (100, 100)], "#bbbbbb", "as forecast", dashed=True)]
+        for colour, pilot in zip(COLOURS, sorted({row["pilot"] for row in forecast}), strict=False):
+            points = [(100 * said, 100 * was) for _, said, was in _by_chance(forecast, name, pilot)]
+            came.append(Line(points, colour, f"after {pilot} seeds"))
+        panels.append(Panel(f"gains {name}: clear at 20 seeds, %", "forecast, %", shares, shares, came))
+    return picture(panels)

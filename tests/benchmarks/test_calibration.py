@@ -71,6 +71,7 @@ def test_a_rare_class_pays_its_price() -> None:
     # 0.02 * 100 * 0.05 + 0.98 * 1 * 0 = 0.1
     assert DEAR == 100
     assert RareAndDear("rare", 0.02, 0.5).truth == pytest.approx(0.1)
+    assert RareAndDear("trade", 0.01, 0.5, *calibration.TRADE).truth == pytest.approx(0)
 
 
 def test_seeds_are_as_alike_as_asked() -> None:
