@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cropworth.errors import CropworthError
-from cropworth.worth.decision_curve import Benefit, DecisionCurve, decision_curve
+from cropworth.worth.decision_curve import ONE_ITEM, Benefit, DecisionCurve, decision_curve
 from cropworth.worth.interval import Component, interval_around, two_way, two_way_interval
 from cropworth.worth.results import Interval
 
@@ -98,7 +98,7 @@ def test_at_a_given_prevalence_the_intervals_are_those_of_every_items_part() -> 
     labels, baseline, candidate = simulated(np.random.default_rng(0), 4, 60, 90)
     curve = decision_curve(labels, baseline, candidate, [0.3], prevalence=0.1)
     called = np.stack((baseline >= 0.3, candidate >= 0.3), axis=-1).astype(np.float64)
-    direct = two_way(called, labels, 2)
+    direct = two_way(called, labels, 2, unit=ONE_ITEM)
     worth = np.array([-0.9 * 0.3 / 0.7, 0.1])
     for found, contrast in zip(of_each(curve), ([1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]), strict=True):
         coefficients = np.outer(worth, contrast)
@@ -184,7 +184,9 @@ def test_what_holds_of_any_curve(case: tuple[NDArray[np.int64], Array, Array], p
 def test_a_model_against_itself(case: tuple[NDArray[np.int64], Array, Array], prevalence: float | None) -> None:
     labels, model, _ = case
     for interval in decision_curve(labels, model, model, (0.1, 0.6), prevalence).difference.standardised:
-        assert ends(interval) == pytest.approx((0, 0, 0), abs=1e-7)
+        estimate, low, high = ends(interval)
+        assert estimate == pytest.approx(0, abs=1e-7)
+        assert low == pytest.approx(-high)  # as far as the next item could move it
 
 
 def test_a_model_that_knows_all_and_one_that_knows_nothing() -> None:

@@ -80,7 +80,7 @@ def _rates(apart: Sequence[NDArray[Any]], weights: Sequence[Array], threshold: f
     """Shares called positive, and their chance, of probabilities (2 models, S, n_k) of each class's items."""
     # In the probabilities' own precision: 0.7 as a float32 is below 0.7.
     called = [np.greater_equal(p, p.dtype.type(threshold)).astype(np.float64) for p in apart]
-    return two_way_of_strata(called, weights)
+    return two_way_of_strata(called, weights, ONE_ITEM)
 
 
 def _chance_in_prevalence(positive: NDArray[np.bool_], weights: Array) -> Component:
@@ -90,6 +90,8 @@ def _chance_in_prevalence(positive: NDArray[np.bool_], weights: Array) -> Compon
     return Component(float(off @ off) * items / (items - 1), items - 1)
 
 
+# Half an item that the baseline alone calls positive, half one that the candidate alone does; in both classes.
+ONE_ITEM = np.tile(np.eye(2) / 2, (2, 1, 1))
 # Of what is called positive: the baseline's, the candidate's, and the candidate's less the baseline's.
 CONTRASTS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
 
