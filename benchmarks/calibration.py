@@ -26,7 +26,7 @@ from differences import VOLUME, Amounts, Array, Classifiers, Drawn, Gaussian, He
 from cropworth.worth.appraisal import appraise
 from cropworth.worth.interval import ALONE, ALPHA, Component, ErrorRates, TwoWay, interval_around, simultaneous
 from cropworth.worth.results import Interval, Verdict
-from cropworth.worth.sequential import HOPELESS, Standing, chance_of_clear, error_rates, schedule
+from cropworth.worth.sequential import HOPELESS, Standing, chance, error_rates, schedule
 from cropworth.worth.verdict import judge, seeds_needed
 
 SEEDS, ITEMS = (3, 4, 5, 6, 10, 20), (200, 1_000, 10_000)
@@ -189,7 +189,7 @@ def until_clear(looks: list[Look], alpha: float, hopeless: float = HOPELESS) -> 
     last = error_rates(LOOKS, LOOKS[-1], alpha)
     for seen in looks[:-1]:
         standing = seen.standing(error_rates(LOOKS, seen.found.seeds, alpha), alpha)
-        if standing.verdict != OPEN or chance_of_clear(standing, LOOKS[-1], last, 0.0) < hopeless:
+        if standing.verdict != OPEN or chance(standing, LOOKS[-1], last, 0.0) < hopeless:
             return standing.verdict or OPEN, standing.trials
     return looks[-1].verdict(last), LOOKS[-1]
 
@@ -258,14 +258,13 @@ def _forecast(kind: Kind, drawn: Drawn, pilot: int) -> dict[str, Any] | None:
     seen = look(kind, drawn, pilot)
     if seen.verdict() != OPEN:
         return None
-    by_seed, *others = seen.components()
-    needed = seeds_needed(seen.estimate, pilot, by_seed, others, 0.0)
+    needed = seeds_needed(seen.estimate, seen.components(), pilot, 0.0)
     tried = needed is not None and needed <= MOST
     return {
         "pilot": pilot,
         "needed": needed,
         "sufficed": look(kind, drawn, needed).verdict() != OPEN if tried and needed else None,
-        "chance": chance_of_clear(seen.standing(), LOOKS[-1], ALONE, 0.0),
+        "chance": chance(seen.standing(), LOOKS[-1], ALONE, 0.0),
         "clear": look(kind, drawn, LOOKS[-1]).verdict() != OPEN,
     }
 

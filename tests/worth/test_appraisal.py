@@ -99,12 +99,12 @@ def test_at_the_break_even_volume_the_appraisal_is_worth_nothing() -> None:
 def test_what_would_settle_an_open_verdict() -> None:
     noisy = make_study(
         [make_record("baseline", s, wrong=range(40)) for s in range(3)]
-        + [make_record("crop", s, wrong=range(20 + 15 * s)) for s in range(3)]
+        + [make_record("crop", s, wrong=range(10 + 12 * s)) for s in range(3)]
     )
     by_seeds = appraised(noisy).largest.candidates[0]
     assert by_seeds.verdict == "not enough evidence"
     assert by_seeds.seeds_needed is not None
-    assert f"about {by_seeds.seeds_needed} seeds should settle it" in by_seeds.reason
+    assert f"{by_seeds.seeds_needed} seeds would settle it with a chance of 80 %" in by_seeds.reason
     by_items = appraised(two_variants(2), engineering={"once": 25}).largest.candidates[0]
     assert (by_items.verdict, by_items.seeds_needed, by_items.more_test_items) == ("not enough evidence", None, True)
     assert "only more test items would settle it" in by_items.reason

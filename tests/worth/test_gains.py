@@ -254,3 +254,11 @@ def test_what_an_item_changes_is_in_proportion_to_its_value() -> None:
     values = np.array([1.0, 3.0] * 50, dtype=np.float32)
     study = study_of(two_classes("baseline", 0, (), values=values), two_classes("crop", 0, (), values=values))
     assert Pricing(study, read_economics({"cost_per_error": 1})).unit.tolist() == [[[pytest.approx((1 + 9) / 2)]]]
+
+
+def test_classes_with_few_items_are_named() -> None:
+    labels = np.where(np.arange(100) < 3, 1, 0)
+    records = [two_classes(name, 0, (), labels=labels) for name in ("baseline", "crop")]
+    found = appraise(study_of(*records), read_economics({"value": ILL}))
+    assert any(gap.startswith("Only 3 test items of 1: ") for gap in found.gaps)
+    assert not any("test items of" in gap for gap in appraise(study_of(*records), Economics()).gaps)

@@ -11,7 +11,7 @@ from cropworth.worth.sequential import (
     Decision,
     Standing,
     Terms,
-    chance_of_clear,
+    chance,
     decide,
     error_rates,
     expected_gain,
@@ -185,7 +185,7 @@ def test_the_chance_of_a_clear_verdict_against_simulation() -> None:
     of_crop = standing(estimate=2500.0, components=(Component(1000.0**2, 4), Component(400.0**2, 999)))
     later = 2500 + 1000 * sqrt(1 - 5 / 20) * rng.standard_t(4, 200_000)
     half = half_width([Component(1000.0**2 / 4, 19), Component(400.0**2, 999)], rates)
-    assert chance_of_clear(of_crop, 20, rates, 0.0) == pytest.approx((np.abs(later) > half).mean(), abs=0.004)
+    assert chance(of_crop, 20, rates, 0.0) == pytest.approx((np.abs(later) > half).mean(), abs=0.004)
 
 
 def test_an_open_crop_goes_on_to_the_next_look_and_the_baseline_with_it() -> None:

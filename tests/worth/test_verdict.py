@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cropworth.worth.interval import Component, half_width
 from cropworth.worth.results import Interval, Verdict
-from cropworth.worth.verdict import judge, seeds_needed
+from cropworth.worth.verdict import POWER, chance_of_clear, judge, seeds_needed
 
 
 @pytest.mark.parametrize(
@@ -48,29 +49,30 @@ def test_more_value_never_gives_a_worse_verdict(estimate: float, more: float, re
     assert rank(estimate) <= rank(estimate + more)
 
 
-def test_the_seeds_needed_are_the_fewest_that_settle_it() -> None:
-    by_seed, others = Component(4.0, 3), [Component(0.01, 1999)]
-    needed = seeds_needed(1.5, 4, by_seed, others, margin=0.0)
+def test_the_chance_of_a_clear_verdict_against_simulation() -> None:
+    """The estimate then is t distributed around what it is now; the seeds' variance is taken to stay."""
+    rng = np.random.default_rng(0)
+    components = [Component(1.0, 4), Component(0.2, 500)]
+    then = 2.0 + np.sqrt(1 - 5 / 20) * rng.standard_t(4, 200_000)
+    reach = half_width([Component(5 / 20, 19), Component(0.2, 500)])
+    found = chance_of_clear(2.0, components, 5, 20, margin=0.5)
+    assert found == pytest.approx((np.abs(then - 0.5) > reach).mean(), abs=0.005)
+
+
+def test_the_seeds_needed_are_the_fewest_with_the_power() -> None:
+    components = [Component(4.0, 3), Component(0.01, 1999)]
+    needed = seeds_needed(3.0, components, 4, margin=0.0)
     assert needed is not None
-
-    def settled(seeds: int) -> bool:
-        return half_width([Component(4.0 * 4 / seeds, seeds - 1), *others]) < 1.5
-
-    assert settled(needed)
-    assert not settled(needed - 1)
-    # Spread over one seed fewer than needed, the same variance of a seed asks for that one more seed.
-    one_short = Component(4.0 * 4 / (needed - 1), needed - 2)
-    assert seeds_needed(1.5, needed - 1, one_short, others, margin=0.0) == needed
-
-
-def test_more_seeds_never_widen_the_interval_and_the_fewest_are_found() -> None:
-    # Three rounds of timing that outweigh the rest.
-    by_seed, others, seeds = Component(10.0, 2), [Component(1.0, 2)], 3
-    reaches = [half_width([Component(10.0 * 3 / s, s - 1), *others]) for s in range(4, 1001)]
-    assert reaches == sorted(reaches, reverse=True)
-    estimate = (reaches[20] + reaches[21]) / 2
-    assert seeds_needed(estimate, seeds, by_seed, others, margin=0.0) == 4 + 21
+    assert chance_of_clear(3.0, components, 4, needed, 0.0) >= POWER
+    assert all(chance_of_clear(3.0, components, 4, fewer, 0.0) < POWER for fewer in range(5, needed))
+    # The smaller the gain, the more seeds it takes.
+    assert (seeds_needed(2.0, components, 4, margin=0.0) or 0) > needed
 
 
 def test_where_items_are_too_few_no_seeds_would_do() -> None:
-    assert seeds_needed(1.0, 4, Component(0.1, 3), [Component(4.0, 99)], margin=0.0) is None
+    assert seeds_needed(1.0, [Component(0.1, 3), Component(4.0, 99)], 4, margin=0.0) is None
+
+
+def test_without_chance_by_seeds_it_is_clear_or_never() -> None:
+    assert seeds_needed(1.0, [Component(0.0, 3), Component(0.01, 99)], 4, margin=0.0) == 5
+    assert seeds_needed(0.1, [Component(0.0, 3), Component(0.01, 99)], 4, margin=0.0) is None

@@ -52,7 +52,7 @@ def appraise(study: Study, economics: Economics) -> Appraisal:
         not_priced=not_priced(study, economics),
         missing_trials=study.missing,
         test_items=test_items,
-        gaps=gaps(study),
+        gaps=(*gaps(study), *losses.pricing.scarce),
         error_price=economics.error_price,
         study_cost=hours * hourly or None,
         rules=_rules(study, economics, losses.pricing, sizes[-1]),

@@ -128,7 +128,7 @@ def _what_would_settle_it(case: Case, pair: Paired) -> tuple[int | None, bool, b
         return None, False, False
     if judge(case.interval_at(rates=pair.rates), margin) != "not enough evidence":
         return None, False, True  # at known prices it would be clear
-    needed = seeds_needed(case.npv(), len(pair.both), components[0], components[1:], margin, pair.rates)
+    needed = seeds_needed(case.npv(), components, len(pair.both), margin, pair.rates)
     sure_but_for_timing = interval_around(case.npv(), components[2:], pair.rates)
     return needed, needed is None and judge(sure_but_for_timing, margin) != "not enough evidence", False
 

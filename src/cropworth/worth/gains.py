@@ -25,6 +25,7 @@ from cropworth.worth.value import Priced, TradingSignal
 
 Array = NDArray[np.float64]
 Prices = Mapping[str, ArrayLike]
+FEW = 30  # test items of a class, below which rare and dear errors are not seen often enough (docs/results/calibration.md)
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,18 @@ class Pricing:
         with_payoffs = [("stake",)] if self.first.payoffs is not None else []
         with_reject = [("reject_cost",)] if self.economics.reject_cost is not None else []
         return [*(priced.paths for priced in self.priced), *with_payoffs, *with_reject]
+
+    @property
+    def scarce(self) -> tuple[str, ...]:
+        """Classes that have a frequency and few test items, a sentence each."""
+        if len(self.strata.names) < 2:
+            return ()
+        sizes = [int((self.strata.of_item == stratum).sum()) for stratum in range(len(self.strata.names))]
+        return tuple(
+            f"Only {size} test items of {name}: what they do not show, no interval knows; {FEW} or more would do better."
+            for name, size in zip(self.strata.names, sizes, strict=True)
+            if size < FEW
+        )
 
     @cached_property
     def unit(self) -> Array:

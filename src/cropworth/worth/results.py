@@ -315,8 +315,8 @@ class Candidate:
         training_ratio: training seconds of a working model, candidate / baseline; None where none works.
         flops_ratio: candidate / baseline; None where not counted.
         seeds: seeds with predictions of both.
-        seeds_needed: seeds after which the verdict should be clear if the estimate holds; None where it is clear
-            already, or where no number of seeds would do.
+        seeds_needed: seeds after which the verdict will be clear with a chance of 80 %; None where it is clear already,
+            or where no number of seeds would do.
         more_test_items: True where only a larger test set would make the verdict clear.
         better_prices: True where only prices that are known better would.
         outlook: None where there is no interval, or at smaller training-set sizes.

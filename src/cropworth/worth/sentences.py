@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cropworth.worth.economics import Economics
 from cropworth.worth.interval import FEWEST_SEEDS
 from cropworth.worth.results import Candidate, Verdict
+from cropworth.worth.verdict import POWER
 from cropworth.worth.words import money
 
 REASONS: dict[Verdict, str] = {
@@ -35,7 +36,8 @@ def reason(
         return f"{few} no interval: run at least three."
     if seeds_needed is not None:
         return (
-            f"The interval of its net present value contains the margin; about {seeds_needed} seeds should settle it."
+            f"The interval of its net present value contains the margin; {seeds_needed} seeds would settle it with a "
+            f"chance of {100 * POWER:.0f} %."
         )
     if better_prices:
         return "The interval of its net present value contains the margin, for prices that are guesses."
@@ -88,5 +90,6 @@ def _evidence(best: Candidate, economics: Economics, test_items: int) -> str:
     if best.npv_together.low is None or best.npv_together.high is None:
         return f"no interval from {seeds}"
     ends = f"{money(best.npv_together.low, economics.currency)} to {money(best.npv_together.high, economics.currency)}"
-    settled = f"; about {best.seeds_needed} seeds should settle it" if best.seeds_needed is not None else ""
+    chance = f"would settle it with a chance of {100 * POWER:.0f} %"
+    settled = f"; {best.seeds_needed} seeds {chance}" if best.seeds_needed is not None else ""
     return f"95 % interval {ends}; {seeds}{settled}"

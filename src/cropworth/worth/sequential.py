@@ -20,8 +20,9 @@ from scipy import special
 
 from cropworth.study.record import Kind
 from cropworth.worth.information import evsi
-from cropworth.worth.interval import ALPHA, FEWEST_SEEDS, Component, ErrorRates, half_width
+from cropworth.worth.interval import ALPHA, FEWEST_SEEDS, Component, ErrorRates
 from cropworth.worth.results import Verdict
+from cropworth.worth.verdict import chance_of_clear
 
 MOST_SEEDS = 20
 HOPELESS = 0.1
@@ -213,24 +214,6 @@ def expected_gain(standing: Standing, seeds: int, alternative: float) -> float:
     return evsi(standing.estimate, standing.components, after, alternative)
 
 
-def chance_of_clear(standing: Standing, seeds: int, rates: ErrorRates, margin: float) -> float:
-    """Probability that the verdict is clear after so many seeds, given what is known now (predictive power).
-
-    Source: Spiegelhalter, Freedman and Blackburn 1986, Controlled Clinical Trials 7, 8-17; here with the t distribution
-    of the seeds' variance, and the interval's width as it would be if that variance stayed.
-    """
-    if standing.estimate is None or standing.components is None:
-        return 1.0
-    by_seed, *others = standing.components
-    left = standing.trials / seeds
-    half = half_width([Component(by_seed.variance * left, seeds - 1), *others], rates)
-    off, spread = abs(standing.estimate - margin), sqrt(by_seed.variance * (1 - left))
-    if spread == 0:
-        return float(off > half)
-    ahead, behind = special.stdtr(min(by_seed.df, 1e9), [(off - half) / spread, (-off - half) / spread])
-    return float(ahead + behind)
-
-
 def _why_stop(standing: Standing, terms: Terms, price_per_seed: float, alternative: float) -> Reason | None:
     """None where the candidate goes on."""
     later = _later_looks(standing, terms)
@@ -244,7 +227,7 @@ def _why_stop(standing: Standing, terms: Terms, price_per_seed: float, alternati
         return "no seed works"
     last = later[-1]
     rates = error_rates(terms.looks, last, standing.alpha)
-    if chance_of_clear(standing, last, rates, terms.margin) < HOPELESS:
+    if chance(standing, last, rates, terms.margin) < HOPELESS:
         return "unlikely to become clear"
     # Any later look, not only the next: one seed may change nothing where five would.
     if any(expected_gain(standing, n, alternative) > price_per_seed * (n - standing.trials) for n in later):
@@ -260,3 +243,10 @@ def _alternative(standing: Standing, others: Sequence[Standing], margin: float) 
     """Net present value of what one would do without the candidate: the best one to adopt, or the margin."""
     adopted = [s.estimate for s in others if s.verdict == "adopt" and s.estimate is not None and s is not standing]
     return max([margin, *adopted])
+
+
+def chance(standing: Standing, then: int, rates: ErrorRates, margin: float) -> float:
+    """Of a clear verdict after so many seeds; 1 where nothing is known yet."""
+    if standing.estimate is None or standing.components is None:
+        return 1.0
+    return chance_of_clear(standing.estimate, standing.components, standing.trials, then, margin, rates)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
+from math import sqrt
+
+from scipy import special
 
 from cropworth.worth.interval import ALONE, FEWEST_SEEDS, Component, ErrorRates, half_width
 from cropworth.worth.results import Interval, Verdict
 
 MOST_SEEDS = 1000
+POWER = 0.8
 
 
 def judge(npv: Interval, margin: float) -> Verdict:
@@ -28,30 +31,39 @@ def judge(npv: Interval, margin: float) -> Verdict:
     return "don't" if npv.high < margin else "not enough evidence"
 
 
-def seeds_needed(
-    estimate: float,
-    seeds: int,
-    by_seed: Component,
-    others: Sequence[Component],
-    margin: float,
-    rates: ErrorRates = ALONE,
-) -> int | None:
-    """The smallest number of seeds at which the verdict would be clear if the estimate held; None where none does.
+def chance_of_clear(
+    estimate: float, components: Sequence[Component], seeds: int, then: int, margin: float, rates: ErrorRates = ALONE
+) -> float:
+    """Probability that the verdict is clear after `then` seeds, given what is known now (predictive power).
+
+    Source: Spiegelhalter, Freedman and Blackburn 1986, Controlled Clinical Trials 7, 8-17; here with the t distribution
+    of the seeds' variance, and the interval's width as it would be if that variance stayed. Any net present value is
+    taken to be as likely beforehand as any other: where most candidates gain little, that is too hopeful.
 
     Args:
-        estimate: of the net present value.
+        estimate: of the net present value, now.
+        components: of its variance now, that by seeds first; more seeds do not change the others.
         seeds: there are now.
-        by_seed: variance of the estimate by seeds, now.
-        others: components that more seeds do not change.
+        then: seeds there will be.
         margin: as for `judge`.
-        rates: error rates of the interval.
+        rates: error rates of the interval then.
     """
+    by_seed, *others = components
+    left = seeds / then
+    half = half_width([Component(by_seed.variance * left, then - 1), *others], rates)
+    off, spread = abs(estimate - margin), sqrt(by_seed.variance * (1 - left))
+    if spread == 0:
+        return float(off > half)
+    ahead, behind = special.stdtr(min(by_seed.df, 1e9), [(off - half) / spread, (-off - half) / spread])
+    return float(ahead + behind)
 
-    def clear(count: int) -> bool:
-        projected = Component(by_seed.variance * seeds / count, count - 1)
-        reach = half_width([projected, *others], rates)
-        return judge(Interval(estimate, estimate - reach, estimate + reach), margin) != "not enough evidence"
 
-    counts = range(max(seeds + 1, FEWEST_SEEDS), MOST_SEEDS + 1)  # more seeds never widen the interval
-    found = bisect_left(counts, True, key=clear)
-    return counts[found] if found < len(counts) else None
+def seeds_needed(
+    estimate: float, components: Sequence[Component], seeds: int, margin: float, rates: ErrorRates = ALONE
+) -> int | None:
+    """The smallest number of seeds after which the verdict is clear with a chance of `POWER`; None where none is.
+
+    Args: as for `chance_of_clear`.
+    """
+    counts = range(max(seeds + 1, FEWEST_SEEDS), MOST_SEEDS + 1)
+    return next((n for n in counts if chance_of_clear(estimate, components, seeds, n, margin, rates) >= POWER), None)
