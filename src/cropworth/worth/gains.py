@@ -25,7 +25,7 @@ from cropworth.worth.value import Priced, TradingSignal
 
 Array = NDArray[np.float64]
 Prices = Mapping[str, ArrayLike]
-FEW = 30  # test items of a class, below which rare and dear errors are not seen often enough (docs/results/calibration.md)
+FEW = 30  # test items of a class; with fewer, rare and dear errors are seen too seldom (docs/results/calibration.md)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Pricing:
             return ()
         sizes = [int((self.strata.of_item == stratum).sum()) for stratum in range(len(self.strata.names))]
         return tuple(
-            f"Only {size} test items of {name}: what they do not show, no interval knows; {FEW} or more would do better."
+            f"Only {size} test items of {name}: what they do not show, no interval knows. Test on {FEW} or more."
             for name, size in zip(self.strata.names, sizes, strict=True)
             if size < FEW
         )
