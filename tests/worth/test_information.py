@@ -4,8 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from heormodel import Outcomes
-from heormodel.cea import ceac as their_ceac
-from heormodel.cea import ceaf as their_ceaf
 from heormodel.voi import evpi as their_evpi
 from heormodel.voi import evppi as their_evppi
 from heormodel.voi import evsi_regression
@@ -19,7 +17,6 @@ from cropworth.worth.information import (
     _natural_spline,
     advice,
     best_further,
-    ceac,
     evpi,
     evppi,
     evsi,
@@ -192,27 +189,6 @@ def test_the_limits_of_a_further_sample() -> None:
     assert labels.value - labels.cost == pytest.approx(max(net), abs=0.01)
 
 
-@pytest.mark.parametrize("price", [[0.0, 10.0, 50.0, 1000.0]])
-def test_acceptability_against_heormodel(price: list[float]) -> None:
-    effects, costs = simulated(3000)
-    for some in (slice(0, 3), slice(0, 1)):
-        found = ceac(effects[:, some], costs[:, some], np.array(price))
-        theirs = outcomes(effects[:, some], costs[:, some])
-        assert found.probabilities == pytest.approx(their_ceac(theirs, price).to_numpy())
-        frontier = their_ceaf(theirs, price)
-        assert [theirs.interventions[i] for i in found.frontier] == frontier["intervention"].tolist()
-        assert found.frontier_probabilities == pytest.approx(frontier["prob"].to_numpy(dtype=float))
-    one = ceac(effects[:, 0], costs[:, 0], np.array(price))
-    worth_it = [(p * effects[:, 0] - costs[:, 0] > 0).mean() for p in price]
-    assert one.probabilities[:, 1] == pytest.approx(worth_it)
-
-
-def test_the_frontier_need_not_be_the_likeliest() -> None:
-    # The candidate wins 1 in 3 draws, but by much: its mean is the best.
-    found = ceac(np.array([9.0, -1, -1]), np.zeros(3), np.array([1.0]))
-    assert (found.frontier.tolist(), found.frontier_probabilities.tolist()) == ([1], [pytest.approx(1 / 3)])
-
-
 def test_what_to_measure_next_in_words() -> None:
     sources = [
         Source("seeds", Component(1e6, 4), 5, 10.0, 50),
@@ -248,7 +224,6 @@ def test_nothing_to_measure_next() -> None:
         (lambda: evpi(np.array([])), "0 draws of the NPV, 0 of them not finite"),
         (lambda: evpi(np.array([1.0, np.nan])), "2 draws of the NPV, 1 of them not finite"),
         (lambda: evppi(np.ones(3), np.ones(4)), r"inputs of shape \(4,\) and NPVs of shape \(3,\)"),
-        (lambda: ceac(np.ones(3), np.ones(4), np.ones(1)), r"effects of shape \(3,\) and costs of shape \(4,\)"),
         (lambda: evsi(1.0, [Component(1.0, 4)], [2.0]), r"variances \[1.0\] now and \[2.0\] then"),
         (lambda: evsi(1.0, [Component(1.0, 4)], []), r"variances \[1.0\] now and \[\] then"),
         (lambda: evsi(1.0, [Component(1.0, 1)], [0.5]), "a variance from two seeds"),

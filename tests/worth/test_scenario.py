@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 import numpy_financial as npf
+import pandas as pd
 import pytest
+from heormodel import Outcomes
+from heormodel.cea import ceac
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -127,6 +130,21 @@ def test_acceptability_and_break_even_meet() -> None:
     chances = [chance for _, chance in found.outlook.acceptability]
     assert chances == sorted(chances)
     assert (chances[0], chances[-1]) == (0.0, pytest.approx(1.0, abs=0.001))
+
+
+def test_the_acceptability_curve_is_heormodels() -> None:
+    """Of one price of errors the net present value is price x effect - cost, draw by draw: against another package."""
+    case = case_of(cost_per_error=1.0, predictions_per_year=1000, engineering={"once": 250})
+    nothing, one = (case.simulate({**case.drawn, "cost_per_error": price}) for price in (0.0, 1.0))
+    index = pd.RangeIndex(len(one), name="iteration")
+    costs, effects = (
+        pd.DataFrame({"baseline": np.zeros(len(one)), "crop": part}, index=index) for part in (-nothing, one - nothing)
+    )
+    outlook = crop_of(study_of(), cost_per_error=1.0, predictions_per_year=1000, engineering={"once": 250}).outlook
+    assert outlook is not None
+    prices, chances = zip(*outlook.acceptability, strict=True)
+    theirs = ceac(Outcomes.from_wide(costs, effects), list(prices))
+    assert chances == pytest.approx(theirs["crop"].tolist(), abs=1e-9)
 
 
 def test_the_tornado_marks_what_flips_the_verdict() -> None:

@@ -216,52 +216,6 @@ def best_further(
 
 
 @dataclass(frozen=True)
-class Acceptability:
-    """How likely each alternative is the best, over a price of one unit of effect (an error avoided, say).
-
-    Attributes:
-        prices: (L,) money for a unit of effect.
-        probabilities: (L, K + 1) share of draws in which each is the best; the baseline first, and it wins ties.
-        frontier: (L,) the alternative with the largest expected net benefit, 0 the baseline.
-        frontier_probabilities: (L,) how likely that one is the best.
-    """
-
-    prices: Array
-    probabilities: Array
-    frontier: NDArray[np.int64]
-    frontier_probabilities: Array
-
-
-def ceac(effects: Array, costs: Array, prices: Array) -> Acceptability:
-    """Cost-effectiveness acceptability curves, and the frontier: P(price * effect - cost is the largest).
-
-    With one candidate, `probabilities[:, 1]` is P(price * effect - cost > 0).
-
-    Args:
-        effects: (N,) or (N draws, K candidates), effect more than the baseline's.
-        costs: the same shape, cost more than the baseline's.
-        prices: (L,) of one unit of effect.
-
-    Raises:
-        CropworthError: effects and costs of different shapes, or draws that are not finite.
-
-    Source: van Hout et al. 1994, Health Economics 3, 309-319 (curve); Fenwick, Claxton and Sculpher 2001, Health
-    Economics 10, 779-787 (frontier).
-    """
-    effects, costs = _finite(effects, "draws of the effect"), _finite(costs, "draws of the cost")
-    if effects.shape != costs.shape:
-        raise CropworthError(
-            f"effects of shape {effects.shape} and costs of shape {costs.shape}", "one shape", "Pass the same draws."
-        )
-    effects, costs = _with_baseline(effects), _with_baseline(costs)
-    prices = _finite(prices, "prices")
-    best = np.array([(price * effects - costs).argmax(axis=1) for price in prices])  # (L, N)
-    probabilities = (best[:, :, None] == np.arange(effects.shape[1])).mean(axis=1)
-    frontier = (prices[:, None] * effects.mean(axis=0) - costs.mean(axis=0)).argmax(axis=1)
-    return Acceptability(prices, probabilities, frontier, probabilities[np.arange(len(prices)), frontier])
-
-
-@dataclass(frozen=True)
 class Source:
     """A source of chance that can be measured further.
 
