@@ -60,26 +60,30 @@ def _unpaired(study: Study) -> list[str]:
 
     In a study that was looked at while it grew, the baseline goes on longer than candidates that were clear.
     """
-    found = []
+    alone: dict[tuple[str, str, str], list[str]] = {}
+    few = []
     for size in study.train_sizes:
         seeds = {n: {r.seed for r in study.of(n, size) if r.predictions is not None} for n in study.kinds}
         where = f" at {size:,} items" if len(study.train_sizes) > 1 else ""
         for name in study.kinds:
-            if name == study.baseline or not study.of(name, size):
+            tried = {r.seed for r in study.of(name, size)}
+            if name == study.baseline or not tried:
                 continue
             both = seeds[name] & seeds[study.baseline]
             for one, other in ((name, study.baseline), (study.baseline, name)):
-                alone = seeds[one] - seeds[other]
-                if study.looks:
-                    alone &= {r.seed for r in study.of(name, size)}
-                if alone:
-                    listed = ", ".join(map(str, sorted(alone)))
-                    found.append(f"Seeds of {one}{where} without a pair of {other}, left out: {listed}.")
+                left = seeds[one] - seeds[other]
+                left = left & tried if study.looks else left
+                if left:
+                    alone.setdefault((one, where, ", ".join(map(str, sorted(left)))), []).append(other)
             if len(both) < FEWEST_SEEDS:
-                found.append(
+                few.append(
                     f"{name}{where} has {len(both)} seeds with predictions of both; an interval needs {FEWEST_SEEDS}."
                 )
-    return found
+    unpaired = [
+        f"Seeds of {one}{where} without a pair of {', '.join(others)}, left out: {listed}."
+        for (one, where, listed), others in alone.items()
+    ]
+    return unpaired + few
 
 
 def _versions(study: Study) -> list[str]:
