@@ -86,6 +86,17 @@ def replay(study: Study, economics: Economics, order: Sequence[int]) -> Replay:
         seeds |= seen.decision.goes_on
 
 
+def evened(study: Study) -> Study:
+    """Each trial as long as those of its variant and size on average: the machine was not equally busy all along."""
+    times: dict[tuple[str, int], list[float]] = {}
+    for record in study.records:
+        times.setdefault((record.variant, record.train_size), []).append(record.training_wall_s)
+    return replace(
+        study,
+        records=tuple(replace(r, training_wall_s=fmean(times[r.variant, r.train_size])) for r in study.records),
+    )
+
+
 def _hours(study: Study) -> float:
     return sum(r.training_wall_s * r.threads / r.cores for r in study.records) / 3600
 
@@ -126,7 +137,7 @@ class Row:
 
 def row_of(study: Study, orders: int) -> Row:
     """Replay one study in its own order and in random ones."""
-    economics = read_economics(study.economics)
+    study, economics = evened(study), read_economics(study.economics)
     seeds = sorted({record.seed for record in study.records})
     rng = np.random.default_rng(0)
     return Row(
