@@ -61,15 +61,22 @@ class Gains:
         gains: (candidates, S, n).
         strata: (n,), 0 or 1; None: all in one.
         right: (candidates + 1, S, n), the answers that these come from, the baseline's first; None without answers.
+        at_stake: (n,), what reading an item wrong costs; None without answers.
     """
 
     gains: Array
     strata: NDArray[np.int64] | None = None
     right: NDArray[np.bool_] | None = None
+    at_stake: Array | None = None
 
     def summary(self, seeds: int, candidate: int = 0) -> TwoWay:
         """After the first so many seeds."""
-        return two_way(self.gains[candidate, :seeds, :, None], self.strata, 1 if self.strata is None else 2)
+        count = 1 if self.strata is None else 2
+        strata = np.zeros(self.gains.shape[2], dtype=np.int64) if self.strata is None else self.strata
+        unit = None
+        if self.at_stake is not None:
+            unit = (np.bincount(strata, self.at_stake**2, count) / np.bincount(strata, minlength=count))[:, None, None]
+        return two_way(self.gains[candidate, :seeds, :, None], self.strata, count, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,7 @@ class Classifiers:
         """Gains of 1 where only the candidate is right, of -1 where only the baseline is."""
         right = self.right(rng, candidates + 1, seeds, items)
         as_number = right.view(np.int8)
-        return Gains((as_number[1:] - as_number[0]).astype(np.float64), right=right)
+        return Gains((as_number[1:] - as_number[0]).astype(np.float64), right=right, at_stake=np.ones(items))
 
     def again(self) -> Classifiers:
         """The candidate is the baseline again, with luck of its own."""
@@ -214,7 +221,7 @@ class Amounts:
     def draw(self, rng: np.random.Generator, seeds: int, items: int, candidates: int = 1) -> Gains:
         """One study."""
         amounts = rng.lognormal(-(self.spread**2) / 2, self.spread, items)
-        return Gains(self.answers.draw(rng, seeds, items, candidates).gains * amounts)
+        return Gains(self.answers.draw(rng, seeds, items, candidates).gains * amounts, at_stake=amounts)
 
     def again(self) -> Amounts:
         """The candidate is the baseline again, with luck of its own."""
@@ -262,6 +269,7 @@ class RareAndDear:
             np.concatenate([DEAR * rare.gains, common.gains], axis=2),
             None if drawn else (np.arange(items) >= count).astype(np.int64),
             np.concatenate([rare.right, common.right], axis=2),
+            np.repeat([DEAR, 1.0], [count, items - count]),
         )
 
     def again(self) -> RareAndDear:
