@@ -229,6 +229,8 @@ def test_controls_follow_the_crops_and_an_oracle_stays() -> None:
     with_clear = decided(standing(verdict="adopt"), control, oracle)
     assert with_clear.goes_on == {}
     assert with_clear.stopped == {"crop": "clear", "control": "no crop goes on", "oracle": "an oracle"}
+    far_ahead = standing(estimate=60_000.0, components=(Component(50_000.0**2, 4), Component(100.0**2, 999)))
+    assert decided(far_ahead, control).stopped["control"] == "behind the best crop"
     assert decided(control).goes_on == {"control": 7, "baseline": 7}  # no crop in the study
 
 
