@@ -58,8 +58,8 @@ def test_the_whole_of_a_small_case_by_hand() -> None:
     # All seeds alike, so the interval is that of 200 items, 20 of them saved.
     items = np.zeros(200)
     items[20:40] = 2.0
-    # One item more on which they differ, worth 2, is added to their squares.
-    reach = stats.t.ppf(0.975, 199) * np.sqrt((items.var(ddof=1) + 2.0**2 / 199) / 200) * annuity * 10_000
+    # One item more on which they differ in a third of the trainings, worth 2, is added to their squares.
+    reach = stats.t.ppf(0.975, 199) * np.sqrt((items.var(ddof=1) + (2.0 / 3) ** 2 / 199) / 200) * annuity * 10_000
     assert found.npv.high == pytest.approx(found.npv.estimate + reach)
 
 

@@ -8,6 +8,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from cropworth.worth.interval import (
+    DIFFERS,
     Component,
     half_width,
     interval_around,
@@ -170,7 +171,8 @@ def test_one_item_more_is_agresti_and_mins_interval(better: int, worse: int) -> 
     differences = np.tile(np.repeat([1.0, -1.0, 0.0], [better, worse, items - better - worse]), (3, 1))
     p12, p21 = (better + 0.5) / (items + 2), (worse + 0.5) / (items + 2)
     theirs = (p12 + p21 - (p12 - p21) ** 2) / (items + 2)
-    components = two_way(differences[..., None], unit=np.ones((1, 1, 1))).components([[1.0]])
+    whole = np.full((1, 1, 1), 1 / DIFFERS**2)  # an item that differs in all trainings
+    components = two_way(differences[..., None], unit=whole).components([[1.0]])
     assert components is not None
     assert sum(component.variance for component in components) == pytest.approx(theirs, rel=0.03)
 
