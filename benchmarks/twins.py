@@ -38,18 +38,19 @@ SEEDS = (3, 4, 5, 6, 10, 20)
 OPEN: Verdict = "not enough evidence"
 
 
-def gains(study: Study, economics: Economics) -> NDArray[np.float64]:
-    """(S, n) money that each of the twin's predictions gains over the baseline's."""
+def gains(study: Study, economics: Economics) -> tuple[NDArray[np.float64], float]:
+    """(S, n) money that each of the twin's predictions gains over the baseline's; and what one wrong item costs."""
     losses = Losses(Pricing(study, economics))
     pair = pair_up(study, study.train_sizes[-1], next(n for n in study.kinds if n != study.baseline))
     prices = {path: float(price) for path, price in economics.prices().items()}  # type: ignore[arg-type]
     amounts = losses.pricing.amounts(prices)
-    return np.stack([(losses.of(before) - losses.of(after)) @ amounts for before, after in pair.both])
+    gained = np.stack([(losses.of(before) - losses.of(after)) @ amounts for before, after in pair.both])
+    return gained, float(np.sqrt(amounts @ losses.pricing.unit[0] @ amounts))
 
 
-def verdict(differences: NDArray[np.float64], rates: ErrorRates) -> Verdict:
+def verdict(differences: NDArray[np.float64], rates: ErrorRates, at_stake: float) -> Verdict:
     """Of one A/A study without costs."""
-    found = two_way(differences[..., None])
+    found = two_way(differences[..., None], unit=np.full((1, 1, 1), at_stake**2))
     return judge(interval_around(float(found.mean[0, 0]), found.components([[1.0]]), rates), margin=0.0)
 
 
@@ -59,10 +60,10 @@ def exchanged(differences: NDArray[np.float64], seeds: int, rng: np.random.Gener
     return differences[chosen] * rng.choice([-1.0, 1.0], (seeds, 1))
 
 
-def until_clear(differences: NDArray[np.float64]) -> Verdict:
+def until_clear(differences: NDArray[np.float64], at_stake: float) -> Verdict:
     """The first clear verdict at any of the looks."""
     looks = schedule(len(differences))
-    found = (verdict(differences[:look], error_rates(looks, look, simultaneous(1))) for look in looks)
+    found = (verdict(differences[:look], error_rates(looks, look, simultaneous(1)), at_stake) for look in looks)
     return next((one for one in found if one != OPEN), OPEN)
 
 
@@ -72,14 +73,14 @@ def shares(counted: Sequence[Verdict]) -> str:
     return " | ".join(f"{found[v] / len(counted):.1%}" for v in ("adopt", "don't", OPEN))
 
 
-def table(differences: NDArray[np.float64], studies: int) -> str:
+def table(differences: NDArray[np.float64], at_stake: float, studies: int) -> str:
     """How often each verdict is given, by number of seeds."""
     rng = np.random.default_rng(0)
     lines = ["| seeds | adopt | don't | not enough evidence |", "|---|---|---|---|"]
     for seeds in (s for s in SEEDS if s <= len(differences)):
-        found = [verdict(exchanged(differences, seeds, rng), ErrorRates()) for _ in range(studies)]
+        found = [verdict(exchanged(differences, seeds, rng), ErrorRates(), at_stake) for _ in range(studies)]
         lines.append(f"| {seeds} | {shares(found)} |")
-    looked = [until_clear(exchanged(differences, len(differences), rng)) for _ in range(studies)]
+    looked = [until_clear(exchanged(differences, len(differences), rng), at_stake) for _ in range(studies)]
     lines.append(f"| until clear, at most {len(differences)} | {shares(looked)} |")
     return "\n".join(lines)
 
@@ -93,7 +94,7 @@ def main() -> None:
     arguments = parser.parse_args()
     study = Ledger(arguments.folder).read()
     economics = read_economics(study.economics)
-    counted = table(gains(study, economics), arguments.studies)
+    counted = table(*gains(study, economics), arguments.studies)
     summary = to_markdown(study, appraise(study, economics), economics)
     arguments.out.write_text(f"{counted}\n\n{arguments.studies:,} studies of each kind. {provenance()}.\n\n{summary}")
 
