@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cropworth.worth.money import (
-    annuity_factor,
     break_even,
     payback_years,
     present_value,
@@ -24,15 +23,15 @@ def test_the_present_value_is_numpy_financials(rate: float, flows: list[float]) 
 
 @given(st.floats(0.001, 1), st.integers(1, 30))
 def test_the_annuity_is_numpy_financials_and_the_closed_form(rate: float, years: int) -> None:
-    assert float(annuity_factor(rate, years)) == pytest.approx(-npf.pv(rate, years, 1.0), rel=1e-9)
-    assert float(annuity_factor(rate, years)) == pytest.approx((1 - (1 + rate) ** -years) / rate, rel=1e-9)
+    assert float(present_value(rate, yearly(0.0, years))) == pytest.approx(-npf.pv(rate, years, 1.0), rel=1e-9)
+    assert float(present_value(rate, yearly(0.0, years))) == pytest.approx((1 - (1 + rate) ** -years) / rate, rel=1e-9)
 
 
 def test_growth_by_hand() -> None:
     # 100, 110, 121 at the ends of three years, at 10 %: each is worth 100 / 1.1 today.
     assert yearly(0.1, 3).tolist() == pytest.approx([1.0, 1.1, 1.21])
-    assert 100 * float(annuity_factor(0.1, 3, growth=0.1)) == pytest.approx(3 * 100 / 1.1)
-    assert float(annuity_factor(0.0, 4)) == 4
+    assert 100 * float(present_value(0.1, yearly(0.1, 3))) == pytest.approx(3 * 100 / 1.1)
+    assert float(present_value(0.0, yearly(0.0, 4))) == 4
 
 
 def test_many_rates_at_once() -> None:

@@ -258,25 +258,6 @@ def median_component(values: Array) -> Component:
     return Component(float((ordered[count - rank] - ordered[rank - 1]) / (2 * z)) ** 2, max(1, count - 1))
 
 
-def multibootstrap(differences: Array, draws: int, seed: int) -> Interval:
-    """The mean's 95 % percentile interval by resampling seeds and items (Sellam et al. 2022, section 3).
-
-    A cross-check of `two_way_interval` that assumes no normality, but needs more seeds than most studies have.
-
-    Args:
-        differences: (S seeds, n items), paired.
-        draws: resamples.
-        seed: of the resampling.
-    """
-    seeds, items = differences.shape
-    rng = np.random.default_rng(seed)
-    seed_weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws) / seeds  # (draws, S)
-    item_weights = rng.multinomial(items, np.full(items, 1 / items), draws) / items  # (draws, n)
-    means = np.einsum("ds,sn,dn->d", seed_weights, differences, item_weights, optimize=True)
-    low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2])
-    return Interval(float(differences.mean()), float(low), float(high))
-
-
 def _satterthwaite(variances: Array, freedom: Array) -> Array:
     """Degrees of freedom (...) of sums of variances (..., K) with these of their own (Satterthwaite 1946)."""
     total, spread = variances.sum(-1), (variances**2 / np.maximum(freedom, 1)).sum(-1)

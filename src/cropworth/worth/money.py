@@ -25,12 +25,6 @@ def present_value(rate: ArrayLike, flows: ArrayLike) -> Array:
     return np.asarray((amounts * discount).sum(-1))
 
 
-def annuity_factor(rate: ArrayLike, years: int, growth: ArrayLike = 0.0) -> Array:
-    """Present value of 1 at the end of the first of `years` years, which grows: (1 - (1 + r)^-T) / r where g = 0."""
-    flows = yearly(growth, years)
-    return present_value(np.broadcast_to(rate, np.broadcast_shapes(np.shape(rate), flows.shape[:-1])), flows)
-
-
 def return_on_investment(benefits: float, costs: float) -> float | None:
     """(benefits - costs) / costs, both as present values; None where the costs are not above 0: no ratio then."""
     return (benefits - costs) / costs if costs > 0 else None
