@@ -24,6 +24,7 @@ from finding import provenance
 from cropworth.study.ledger import Ledger
 from cropworth.study.record import Study
 from cropworth.until_clear import Look, look
+from cropworth.worth.costs import machine_seconds
 from cropworth.worth.economics import Economics, read_economics
 from cropworth.worth.results import Verdict
 from cropworth.worth.sequential import Reason, schedule
@@ -98,7 +99,7 @@ def evened(study: Study) -> Study:
 
 
 def _hours(study: Study) -> float:
-    return sum(r.training_wall_s * r.threads / r.cores for r in study.records) / 3600
+    return sum(map(machine_seconds, study.records)) / 3600
 
 
 @dataclass(frozen=True)

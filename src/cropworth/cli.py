@@ -266,9 +266,6 @@ def _found(
     folder: Path | None, predictions: Path | None, costs: Path | None, baseline: str | None, numbers: bool | None
 ) -> tuple[Study, Path]:
     """The study of a folder, or of files of predictions, whose warnings are told at once; and where its report goes."""
-    from cropworth.study.ledger import Ledger
-    from cropworth.worth.predictions import read_predictions
-
     if (folder is None) == (predictions is None):
         raise CropworthError(
             "neither a study's folder nor --predictions" if folder is None else f"both {folder} and --predictions",
@@ -276,6 +273,8 @@ def _found(
             "Name what to appraise.",
         )
     if predictions is not None:
+        from cropworth.worth.predictions import read_predictions
+
         study = read_predictions(predictions, costs, baseline or "baseline", numbers=numbers)
         for warning in study.warnings:
             typer.echo(warning, err=True)
@@ -289,6 +288,8 @@ def _found(
                 "--predictions beside it",
                 "A study has that already: leave it out.",
             )
+    from cropworth.study.ledger import Ledger
+
     return Ledger(folder).read(), folder / "report.html"
 
 

@@ -12,9 +12,10 @@ from statistics import fmean
 
 from cropworth.errors import CropworthError
 from cropworth.study.ledger import Ledger, trial_name
-from cropworth.study.record import Record, Study
+from cropworth.study.record import Study
 from cropworth.study.run import Prepared, Progress, check_jobs, estimate_seconds, run_study
 from cropworth.worth.candidate import make_case
+from cropworth.worth.costs import machine_seconds
 from cropworth.worth.economics import Economics, read_economics
 from cropworth.worth.gains import Pricing
 from cropworth.worth.interval import FEWEST_SEEDS
@@ -106,7 +107,7 @@ def look(study: Study, economics: Economics, budget_hours: float | None = None) 
         )
     losses = Losses(Pricing(study, economics))
     standings = [_standing(study, economics, losses, name) for name in study.kinds]
-    spent = sum(map(_hours, study.records))
+    spent = sum(map(machine_seconds, study.records)) / 3600
     terms = Terms(
         study.looks,
         economics.margin,
@@ -129,14 +130,10 @@ def _standing(study: Study, economics: Economics, losses: Losses, name: str) -> 
     return Standing(name, kind, trials, hours, verdict, case.npv(), case.components(rates=pair.rates), pair.alpha)
 
 
-def _hours(record: Record) -> float:
-    """Machine hours of a trial: its wall time, times the share of the machine that it held."""
-    return record.training_wall_s * record.threads / record.cores / 3600
-
-
 def _hours_per_seed(study: Study, name: str) -> float:
     """Of one more seed, at all training-set sizes."""
-    return sum(fmean(map(_hours, study.of(name, size))) for size in study.train_sizes if study.of(name, size))
+    seconds = [fmean(map(machine_seconds, own)) for size in study.train_sizes if (own := study.of(name, size))]
+    return sum(seconds) / 3600
 
 
 def _check_first_round(prepared: Prepared, out: Path, jobs: int, seeds: dict[str, int], budget_hours: float) -> None:

@@ -45,7 +45,8 @@ def case_of(study: Study | None = None, **prices: Any) -> Case:
 def quickly(study: Study, **prices: Any) -> Candidate:
     """As `crop_of`, without the outlook."""
     economics = read_economics(prices)
-    return candidate(study, economics, Losses(Pricing(study, economics)), pair_up(study, 100, "crop"), False)
+    losses, pair = Losses(Pricing(study, economics)), pair_up(study, 100, "crop")
+    return candidate(study, economics, losses, pair, make_case(study, economics, losses, pair), False)
 
 
 def crop_of(study: Study, **prices: Any) -> Candidate:
@@ -207,7 +208,8 @@ def test_swapping_candidate_and_baseline_negates(saved: int, price: float) -> No
     there = quickly(study, **prices)
     economics = read_economics(prices)
     losses = Losses(Pricing(swapped, economics))
-    back = candidate(swapped, economics, losses, pair_up(swapped, 100, "baseline"), False)
+    pair = pair_up(swapped, 100, "baseline")
+    back = candidate(swapped, economics, losses, pair, make_case(swapped, economics, losses, pair), False)
     assert back.npv.estimate == pytest.approx(-(there.npv.estimate or 0))
     assert (back.npv.low, back.npv.high) == pytest.approx((-(there.npv.high or 0), -(there.npv.low or 0)))
     assert back.accuracy_difference.estimate == pytest.approx(-(there.accuracy_difference.estimate or 0))

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from cropworth.errors import CropworthError
 from cropworth.study.record import Study
-from cropworth.worth.candidate import candidate
+from cropworth.worth.candidate import candidate, make_case
 from cropworth.worth.checks import check_same_items, gaps, not_priced
 from cropworth.worth.costs import machine_seconds
 from cropworth.worth.economics import Economics
 from cropworth.worth.gains import Pricing
-from cropworth.worth.pairs import Losses, pair_up
+from cropworth.worth.pairs import Losses, Paired, pair_up
 from cropworth.worth.prices import mean
 from cropworth.worth.ranks import ranks
 from cropworth.worth.results import Appraisal, Candidate, SizeAppraisal
 from cropworth.worth.rows import row_of
+from cropworth.worth.scenario import Case
 from cropworth.worth.sentences import headline
 
 
@@ -40,7 +41,8 @@ def appraise(study: Study, economics: Economics) -> Appraisal:
         )
     check_same_items(study)
     losses = Losses(Pricing(study, economics))
-    appraised = tuple(_appraise_size(study, economics, losses, size, size == sizes[-1]) for size in sizes)
+    cases = {size: _cases(study, economics, losses, size) for size in sizes}
+    appraised = tuple(_appraise_size(study, economics, losses, s, cases[s], s == sizes[-1]) for s in sizes)
     best = _best(appraised[-1].candidates)
     test_items = len(study.records[0].labels)
     hours, hourly = sum(map(machine_seconds, study.records)) / 3600, mean(economics.compute_price_per_hour)
@@ -56,21 +58,29 @@ def appraise(study: Study, economics: Economics) -> Appraisal:
         error_price=economics.error_price,
         study_cost=hours * hourly or None,
         rules=_rules(study, economics, losses.pricing, sizes[-1]),
-        ranking=ranks(study, economics, losses, sizes[-1]),
+        ranking=ranks(study.baseline, losses, cases[sizes[-1]]),
         headline=headline(best, appraised[-1].candidates, study.baseline, economics, test_items),
         best=best.name if best is not None else None,
         sizes=appraised,
     )
 
 
-def _appraise_size(study: Study, economics: Economics, losses: Losses, size: int, with_outlook: bool) -> SizeAppraisal:
-    records = {name: of_variant for name in study.kinds if (of_variant := study.of(name, size))}
-    candidates = [
-        candidate(study, economics, losses, pair_up(study, size, name), with_outlook)
-        for name in records
-        if name != study.baseline
-    ]
-    return SizeAppraisal(size, tuple(row_of(study, *item) for item in records.items()), tuple(candidates))
+Cases = list[tuple[Paired, Case | None]]
+
+
+def _cases(study: Study, economics: Economics, losses: Losses, size: int) -> Cases:
+    """Every variant that was trained on so many items, paired with the baseline."""
+    names = [name for name in study.kinds if name != study.baseline and study.of(name, size)]
+    pairs = [pair_up(study, size, name) for name in names]
+    return [(pair, make_case(study, economics, losses, pair)) for pair in pairs]
+
+
+def _appraise_size(
+    study: Study, economics: Economics, losses: Losses, size: int, cases: Cases, with_outlook: bool
+) -> SizeAppraisal:
+    rows = tuple(row_of(study, name, records) for name in study.kinds if (records := study.of(name, size)))
+    candidates = tuple(candidate(study, economics, losses, *case, with_outlook) for case in cases)
+    return SizeAppraisal(size, rows, candidates)
 
 
 def _rules(study: Study, economics: Economics, pricing: Pricing, size: int) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from cropworth.worth.outlook import break_even_price, outlook
 from cropworth.worth.pairs import Losses, Paired
 from cropworth.worth.results import Candidate, Cost, Interval
 from cropworth.worth.results import Source as Origin
-from cropworth.worth.scenario import Case
+from cropworth.worth.scenario import Array, Case
 from cropworth.worth.sentences import reason
 from cropworth.worth.verdict import judge, seeds_needed
 
@@ -29,7 +29,9 @@ def make_case(study: Study, economics: Economics, losses: Losses, pair: Paired) 
     return Case(economics, losses.pricing, losses.gains(pair), inference(study, economics, pair.name), trained)
 
 
-def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, with_outlook: bool) -> Candidate:
+def candidate(
+    study: Study, economics: Economics, losses: Losses, pair: Paired, case: Case | None, with_outlook: bool
+) -> Candidate:
     """Appraise one candidate.
 
     Args:
@@ -37,9 +39,9 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
         economics: the prices.
         losses: of the study's predictions.
         pair: the candidate's and the baseline's records.
+        case: see `make_case`.
         with_outlook: whether to say what the result depends on, which takes most of the time.
     """
-    case = make_case(study, economics, losses, pair)
     if case is None:
         return _unpaired(pair, inference(study, economics, pair.name))
     together = case.interval(pair.rates)
@@ -47,8 +49,8 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
     open_verdict = verdict == "not enough evidence"
     needed, items, prices = _what_would_settle_it(case, pair) if open_verdict else (None, False, False)
     streams, rate = case.streams(case.means), case.means["discount_rate"]
-    values = {name: float(stream.present_value(rate)) for name, stream in streams.items()}
-    spent = sum(value for name, value in values.items() if name != "predictions")
+    brought, costs = case.present_values(case.means)
+    benefits, spent = float(brought), float(sum(costs.values()))
     flows, investment = case.flows(), sum(float(stream.now) for stream in streams.values())
     regression = pair.both[0][0].numbers is not None
     known = case.components() is not None
@@ -60,8 +62,8 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
         reason=reason(verdict, len(pair.both), needed, items, prices),
         npv=case.interval(),
         npv_together=together,
-        roi=return_on_investment(values["predictions"], spent),
-        dominates=values["predictions"] >= 0 >= spent and values["predictions"] > spent,
+        roi=return_on_investment(benefits, spent),
+        dominates=benefits >= 0 >= spent and benefits > spent,
         payback_years=payback_years(investment, flows, 0.0),
         discounted_payback_years=payback_years(investment, flows, rate),
         break_even_predictions_per_year=break_even_price(case, "predictions_per_year"),
@@ -78,7 +80,7 @@ def candidate(study: Study, economics: Economics, losses: Losses, pair: Paired, 
         investment=investment,
         upkeep_per_year=sum(float(streams[name].yearly[0]) for name in ("engineering", "training")),
         cash_flow_per_year=flows[0],
-        costs=_costs(case, values),
+        costs=_costs(case, costs),
         latency_ratio=case.inference.ratio,
         training_ratio=case.training.ratio,
         flops_ratio=_flops_ratio(pair),
@@ -133,7 +135,7 @@ def _what_would_settle_it(case: Case, pair: Paired) -> tuple[int | None, bool, b
     return needed, needed is None and judge(sure_but_for_timing, margin) != "not enough evidence", False
 
 
-def _costs(case: Case, values: dict[str, float]) -> tuple[Cost, ...]:
+def _costs(case: Case, values: dict[str, Array]) -> tuple[Cost, ...]:
     """Each kind of cost with where it comes from; money only where there is a quantity and a price."""
     given, economics = case.economics.model_fields_set, case.economics
     paid = "compute_price_per_hour" in given
@@ -150,7 +152,7 @@ def _costs(case: Case, values: dict[str, float]) -> tuple[Cost, ...]:
         "carbon": energy if {"carbon_kg_per_kwh", "carbon_price_per_tonne"} <= given else "not priced",
     }
     costs = [
-        Cost(name, None if origin in ("unavailable", "not priced") else values[name], origin)
+        Cost(name, None if origin in ("unavailable", "not priced") else float(values[name]), origin)
         for name, origin in origins.items()
     ]
     if known and origins["energy"] != "not priced":

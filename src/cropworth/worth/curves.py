@@ -12,7 +12,6 @@ from cropworth.worth.learning import FEWEST_SIZES, learning_curve
 from cropworth.worth.pairs import Losses, Paired, pair_up
 from cropworth.worth.results import DecisionCurve, LearningCurve
 from cropworth.worth.scenario import Case
-from cropworth.worth.value import TradingSignal
 
 # A decision to treat may be worth it from one in a hundred on, or only when nearly sure.
 THRESHOLDS = (0.01, 0.02, *(step / 20 for step in range(1, 20)))
@@ -26,8 +25,7 @@ def decisions(study: Study, economics: Economics, case: Case, pair: Paired) -> D
     labels = pair.both[0][0].labels
     if len(study.classes) != 2 or len(np.unique(labels)) < 2:
         return None
-    value = economics.value
-    looks_for = None if value is None or isinstance(value, TradingSignal) else value.wanted
+    looks_for = None if economics.finding is None else economics.finding.wanted
     positive = 1 if looks_for is None else list(study.classes).index(looks_for)
     before, after = (
         np.stack([pair[which].probabilities[:, positive] for pair in pair.both])  # type: ignore[index]
@@ -42,7 +40,7 @@ def decisions(study: Study, economics: Economics, case: Case, pair: Paired) -> D
         prevalence = None if frequencies is None else frequencies.get(study.classes[positive], 0.0)
     if prevalence is not None and not 0 < prevalence < 1:
         return None
-    weights = pair.both[0][0].weights
+    weights = pair.weights
     counts = np.ones(len(labels), dtype=bool) if weights is None else weights > 0
     return decision_curve(
         (labels == positive)[counts].astype(np.int64),
@@ -50,7 +48,7 @@ def decisions(study: Study, economics: Economics, case: Case, pair: Paired) -> D
         after[:, counts],
         THRESHOLDS,
         prevalence,
-        None if weights is None else weights[counts].astype(np.float64),
+        None if weights is None else weights[counts],
     )
 
 
@@ -63,8 +61,7 @@ def learning(study: Study, case: Case, losses: Losses, name: str) -> LearningCur
     enough = {size: pair for size, pair in pairs.items() if len(pair.both) >= FEWEST_SEEDS}
     if len(enough) < FEWEST_SIZES:
         return None
-    nothing = float(case.net(case.means, gain=0.0))
-    each = float(case.net(case.means, gain=1.0)) - nothing
+    nothing, each = case.by_gain(case.means)
     if each == 0:
         return None
     amounts, weight = losses.pricing.amounts(case.means), losses.pricing.item_weights(case.means)

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 from cropworth.config import Config, nearest, parse, parse_scalar
 from cropworth.errors import CropworthError
 from cropworth.worth.prices import MOST, Amount, Change, Range, Rate, Share, Signed, mean
-from cropworth.worth.value import Priced, Template, TradingSignal
+from cropworth.worth.value import Finding, Priced, Template, TradingSignal
 
 Array = NDArray[np.float64]
 
@@ -140,8 +140,8 @@ class Economics(Config):
             total = sum(self.class_frequencies.values())
             if abs(total - 1) > 1e-6:
                 raise ValueError(f"class_frequencies that add to {total:g}; they must add to 1")
-            if self.value is not None and not isinstance(self.value, TradingSignal):
-                raise ValueError(f"both class_frequencies and value.{self.value.share_by}; give one of them")
+            if self.finding is not None:
+                raise ValueError(f"both class_frequencies and value.{self.finding.share_by}; give one of them")
         if self.reject_cost is not None and self.decision != "least-cost":
             raise ValueError("a reject_cost without decision: least-cost, which alone may refer to a person")
         if (self.utilisation.low if isinstance(self.utilisation, Range) else self.utilisation) <= 0:
@@ -154,10 +154,13 @@ class Economics(Config):
     @property
     def shares(self) -> frozenset[str]:
         """Paths of prices that are parts of a whole, and so at most 1."""
-        if self.value is None:
-            return frozenset({"utilisation"})
-        names = self.value.shares if isinstance(self.value, TradingSignal) else (self.value.share_by,)
+        names = () if self.value is None else self.value.shares
         return frozenset({"utilisation", *(f"value.{name}" for name in names)})
+
+    @property
+    def finding(self) -> Finding | None:
+        """The value model, where it is one that looks for a class."""
+        return self.value if isinstance(self.value, Finding) else None
 
     @property
     def not_priced(self) -> tuple[str, ...]:

@@ -71,6 +71,11 @@ class Pricing:
             )
         self.paths: list[tuple[str, ...]] = self._paths()
 
+    @cached_property
+    def means(self) -> dict[str, float]:
+        """The prices that an estimate is made with, by path."""
+        return {path: mean(price) for path, price in self.economics.prices().items()}
+
     def _paths(self) -> list[tuple[str, ...]]:
         if self.value_fn is not None:
             return [("value_fn",)]
@@ -153,15 +158,14 @@ class Pricing:
                 "records with them, so that thresholds need not be chosen on test items",
                 "Train again with this version, give rows with the split validation, or use decision: likeliest.",
             )
-        prices = {path: mean(price) for path, price in self.economics.prices().items()}
-        costs = sum((_product(p.paths, prices) * p.lost for p in self.priced), np.zeros((len(self.classes),) * 2))
+        costs = sum((_product(p.paths, self.means) * p.lost for p in self.priced), np.zeros((len(self.classes),) * 2))
         labels = record.validation_labels
         return choose_rule(
             record.validation_probabilities,
             labels,
             costs,
-            weights=self._deployment_weights(labels, prices),
-            reject_cost=prices.get("reject_cost"),
+            weights=self._deployment_weights(labels, self.means),
+            reject_cost=self.means.get("reject_cost"),
         )
 
     def _deployment_weights(self, labels: NDArray[np.int64], prices: Prices) -> Array:
@@ -224,8 +228,7 @@ class Pricing:
         found = two_way(gained[:, inside], self.strata.of_item[inside], len(self.strata.names), weights, unit)
         if self.strata.priced:
             return found
-        means = {path: mean(price) for path, price in self.economics.prices().items()}
-        return found.merged(self.strata.shares(means), np.tile(self.amounts(means), candidates))
+        return found.merged(self.strata.shares(self.means), np.tile(self.amounts(self.means), candidates))
 
 
 def _product(paths: Sequence[str], prices: Prices) -> Array:
@@ -239,13 +242,13 @@ def _strata(economics: Economics, classes: Sequence[str], labels: NDArray[np.int
         CropworthError: a class occurs in the deployment, but there is no item of it.
     """
     everywhere = Strata(np.zeros(len(labels), dtype=np.int64), ("all",), lambda _: np.ones(1))
-    value = economics.value
+    finding = economics.finding
     if not classes:
         return everywhere
-    if value is not None and not isinstance(value, TradingSignal):
-        path = f"value.{value.share_by}"
-        of_item = np.where(labels == list(classes).index(value.wanted), 0, 1)
-        found = Strata(of_item, (value.wanted, "all others"), lambda prices: _two_shares(prices[path]), priced=True)
+    if finding is not None:
+        path = f"value.{finding.share_by}"
+        of_item = np.where(labels == list(classes).index(finding.wanted), 0, 1)
+        found = Strata(of_item, (finding.wanted, "all others"), lambda prices: _two_shares(prices[path]), priced=True)
     elif economics.class_frequencies is not None:
         names = tuple(name for name in classes if economics.class_frequencies.get(name, 0) > 0)
         of_class = np.array([names.index(name) if name in names else -1 for name in classes])

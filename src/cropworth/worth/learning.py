@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cropworth.errors import CropworthError
-from cropworth.worth.interval import ALPHA
+from cropworth.worth.interval import ALPHA, two_way
 from cropworth.worth.results import Answer, Interval, LearningCurve, PowerLaw, Shape
 from cropworth.worth.words import number
 
@@ -134,7 +134,7 @@ def _noise(
     df = seeds - 1
     variances = (df * by_seed + SHARED_DF * np.average(by_seed, weights=df)) / (df + SHARED_DF) / seeds
     covariance = np.cov([array.mean(axis=0) for array in differences]) / items
-    residuals = [_residual_variance(array) / array.size for array in differences]
+    residuals = [two_way(array[..., None]).residual[0, 0, 0] for array in differences]
     np.fill_diagonal(covariance, np.maximum(0.0, covariance.diagonal() - residuals))
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(0.0, values))
@@ -156,15 +156,6 @@ def _shared_by_seed(means: Sequence[Array], names: Sequence[Sequence[int]], spre
             total += (len(common) - 1) * covariance / (spreads[one] * spreads[other])
             df += len(common) - 1
     return float(np.clip(total / df, 0.0, 1.0)) if df else 0.0
-
-
-def _residual_variance(differences: Array) -> float:
-    """Mean square of (S, n) differences after taking out what seeds and items do."""
-    seeds, items = differences.shape
-    total = ((differences - differences.mean()) ** 2).sum()
-    by_seed = items * ((differences.mean(axis=1) - differences.mean()) ** 2).sum()
-    by_item = seeds * ((differences.mean(axis=0) - differences.mean()) ** 2).sum()
-    return max(0.0, float(total - by_seed - by_item)) / float((seeds - 1) * (items - 1))
 
 
 @dataclass(frozen=True)

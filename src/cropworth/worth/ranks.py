@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cropworth.study.record import Study
-from cropworth.worth.candidate import make_case
-from cropworth.worth.economics import Economics
 from cropworth.worth.interval import FEWEST_SEEDS
-from cropworth.worth.pairs import Losses, Paired, pair_up
+from cropworth.worth.pairs import Losses, Paired
 from cropworth.worth.ranking import dominated, ranking
 from cropworth.worth.results import Rank
 from cropworth.worth.scenario import DRAWS, Case
@@ -17,18 +16,17 @@ from cropworth.worth.scenario import DRAWS, Case
 Array = NDArray[np.float64]
 
 
-def ranks(study: Study, economics: Economics, losses: Losses, size: int) -> tuple[Rank, ...]:
+def ranks(baseline: str, losses: Losses, appraised: Sequence[tuple[Paired, Case | None]]) -> tuple[Rank, ...]:
     """Rank the baseline and every candidate that can be deployed, by net present value.
 
     Empty where fewer than two can be compared, or too few seeds have predictions of all.
     """
-    pairs = [pair_up(study, size, n) for n, k in study.kinds.items() if k not in ("baseline", "oracle")]
-    found = [(pair, case) for pair in pairs if pair.candidate and (case := make_case(study, economics, losses, pair))]
+    found = [(pair, case) for pair, case in appraised if pair.deployable and case is not None]
     if not found:
         return ()
     cases = [case for _, case in found]
     estimates = np.array([0.0, *(case.npv() for case in cases)])
-    names = [study.baseline, *(pair.name for pair, _ in found)]
+    names = [baseline, *(pair.name for pair, _ in found)]
     draws = _joint_draws(losses, [pair for pair, _ in found], cases)
     if draws is None:
         return ()
@@ -46,10 +44,9 @@ def _dominated(names: list[str], cases: list[Case]) -> dict[str, tuple[str, ...]
     """By which others each variant is dominated in what its predictions bring and what it costs."""
     values, costs = [0.0], [0.0]
     for case in cases:
-        rate = case.means["discount_rate"]
-        streams = {name: float(stream.present_value(rate)) for name, stream in case.streams(case.means).items()}
-        values.append(streams.pop("predictions"))
-        costs.append(sum(streams.values()))
+        brought, spent = case.present_values(case.means)
+        values.append(float(brought))
+        costs.append(float(sum(spent.values())))
     found = dominated(np.array(values), np.array(costs), names)
     return {name: (by,) for name, by in found.by_one.items()} | dict(found.by_two)
 

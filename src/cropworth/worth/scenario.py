@@ -14,7 +14,7 @@ from cropworth.worth.economics import Economics
 from cropworth.worth.gains import Prices, Pricing
 from cropworth.worth.interval import ALONE, FEWEST_SEEDS, Component, ErrorRates, TwoWay, interval_around
 from cropworth.worth.money import present_value, yearly
-from cropworth.worth.prices import Range, mean
+from cropworth.worth.prices import Range
 from cropworth.worth.results import Interval
 
 Array = NDArray[np.float64]
@@ -57,10 +57,10 @@ class Case:
     inference: Inference
     training: Training
 
-    @cached_property
+    @property
     def means(self) -> dict[str, float]:
         """The prices that an estimate is made with."""
-        return {path: mean(price) for path, price in self.economics.prices().items()}
+        return self.pricing.means
 
     @cached_property
     def guesses(self) -> dict[str, Range]:
@@ -103,12 +103,23 @@ class Case:
             "carbon": _times(kwh, carbon),
         }
 
+    def present_values(
+        self, prices: Prices, gain: ArrayLike | None = None, slower: ArrayLike = 0.0
+    ) -> tuple[Array, dict[str, Array]]:
+        """What it brings (...), and what it costs by kind, in money of today; arguments as of `streams`."""
+        streams, rate = self.streams(prices, gain, slower), prices["discount_rate"]
+        values = {name: stream.present_value(rate) for name, stream in streams.items()}
+        return values.pop("predictions"), values
+
     def net(self, prices: Prices, gain: ArrayLike | None = None, slower: ArrayLike = 0.0) -> Array:
         """The net present value (...); arguments as of `streams`."""
-        streams = self.streams(prices, gain, slower)
-        rate = prices["discount_rate"]
-        costs = sum(stream.present_value(rate) for name, stream in streams.items() if name != "predictions")
-        return np.asarray(streams["predictions"].present_value(rate) - costs)
+        brought, costs = self.present_values(prices, gain, slower)
+        return np.asarray(brought - sum(costs.values()))
+
+    def by_gain(self, prices: Prices) -> tuple[float, float]:
+        """The net present value where a prediction gains nothing, and what each money that it gains adds to it."""
+        nothing = float(self.net(prices, gain=0.0))
+        return nothing, float(self.net(prices, gain=1.0)) - nothing
 
     def npv(self, changed: Prices | None = None) -> float:
         """The estimate at the mean prices, some of them changed."""
@@ -120,10 +131,10 @@ class Case:
         found = self.gains.components(self.pricing.coefficients(prices), rates.seeds)
         if found is None or self.gains.seeds < FEWEST_SEEDS:
             return None
-        nothing = self.net(prices, gain=0.0)
-        by_gain, by_second = self.net(prices, gain=1.0) - nothing, self.net(prices, gain=0.0, slower=1.0) - nothing
-        by_seed, by_item = (component.scaled(float(by_gain)) for component in found)
-        return by_seed, by_item, self.inference.timing.scaled(float(by_second))
+        nothing, each = self.by_gain(prices)
+        by_seed, by_item = (component.scaled(each) for component in found)
+        by_second = float(self.net(prices, gain=0.0, slower=1.0)) - nothing
+        return by_seed, by_item, self.inference.timing.scaled(by_second)
 
     def interval_at(self, changed: Prices | None = None, rates: ErrorRates = ALONE) -> Interval:
         """The net present value at prices that are taken as known."""

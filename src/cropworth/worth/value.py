@@ -37,7 +37,7 @@ class Priced:
     of_value: bool = False
 
 
-class _Finding(Config):
+class Finding(Config):
     """Looking for one class among others: what is missed, what is a false alarm, and what each alarm costs."""
 
     missed_by: ClassVar[str]
@@ -45,6 +45,11 @@ class _Finding(Config):
     alarms_by: ClassVar[str]
     wanted_by: ClassVar[str]
     share_by: ClassVar[str]
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Keys that are parts of a whole."""
+        return (self.share_by,)
 
     @property
     def wanted(self) -> str:
@@ -74,7 +79,7 @@ class _Finding(Config):
         ]
 
 
-class MedicalScreening(_Finding):
+class MedicalScreening(Finding):
     """A disease is looked for among many people, most of them healthy."""
 
     missed_by, false_alarms_by, alarms_by = "false_negative", ("false_positive", "harm"), "recall"
@@ -95,7 +100,7 @@ class MedicalScreening(_Finding):
     """What fear and intervention cost a healthy person, in money."""
 
 
-class Inspection(_Finding):
+class Inspection(Finding):
     """Defects are looked for among parts."""
 
     missed_by, false_alarms_by, alarms_by = "escape", ("scrap",), "second_look"
@@ -114,7 +119,7 @@ class Inspection(_Finding):
     """Of looking again at each part that is sorted out."""
 
 
-class Moderation(_Finding):
+class Moderation(Finding):
     """Harmful items are looked for among what people post."""
 
     missed_by, false_alarms_by, alarms_by = "missed", ("wrongly_removed",), "review"
