@@ -42,8 +42,7 @@ def gains(study: Study, economics: Economics) -> tuple[NDArray[np.float64], floa
     """(S, n) money that each of the twin's predictions gains over the baseline's; and what one wrong item costs."""
     losses = Losses(Pricing(study, economics))
     pair = pair_up(study, study.train_sizes[-1], next(n for n in study.kinds if n != study.baseline))
-    prices = {path: float(price) for path, price in economics.prices().items()}  # type: ignore[arg-type]
-    amounts = losses.pricing.amounts(prices)
+    amounts = losses.pricing.amounts(losses.pricing.means)
     gained = np.stack([(losses.of(before) - losses.of(after)) @ amounts for before, after in pair.both])
     return gained, float(np.sqrt(amounts @ losses.pricing.unit[0] @ amounts))
 

@@ -10,7 +10,6 @@ from cropworth.study.record import Record, Study
 from cropworth.worth.appraisal import appraise
 from cropworth.worth.economics import Economics, read_economics
 from cropworth.worth.gains import Pricing
-from cropworth.worth.prices import mean
 from factories import make_record, make_study
 
 ILL = {"template": "medical-screening", "disease": "1", "prevalence": 0.02, "false_negative": 1000}
@@ -33,9 +32,8 @@ def study_of(*records: Record, classes: tuple[str, ...] = ("0", "1")) -> Study:
 def gain(study: Study, economics: Economics) -> float:
     """Of a study of two records: money that a prediction of the second gains over one of the first."""
     pricing = Pricing(study, economics)
-    prices = {path: mean(price) for path, price in economics.prices().items()}
     lost = [pricing.lost(record) for record in study.records]
-    return float(pricing.summary([lost[0]], [lost[1]]).estimate(pricing.coefficients(prices)))
+    return float(pricing.summary([lost[0]], [lost[1]]).estimate(pricing.coefficients(pricing.means)))
 
 
 def test_screening_by_hand() -> None:
@@ -202,8 +200,7 @@ def test_referring_to_a_person_has_its_own_price() -> None:
     decided = pricing.decide(record)
     assert set(decided) == {2}  # 0.5 for a person is less than 30 errors of 10 in 100
     lost = pricing.lost(record)
-    prices = {path: mean(price) for path, price in economics.prices().items()}
-    assert (lost @ pricing.amounts(prices)).tolist() == pytest.approx([0.5] * 100)
+    assert (lost @ pricing.amounts(pricing.means)).tolist() == pytest.approx([0.5] * 100)
 
 
 @pytest.mark.parametrize(
@@ -243,8 +240,7 @@ def test_what_an_item_read_wrong_changes() -> None:
     study = study_of(two_classes("baseline", 0, ()), two_classes("crop", 0, ()))
     value = {**ILL, "false_positive": 50, "recall": 20, "harm": 5}
     pricing = Pricing(study, read_economics({"value": value}))
-    prices = {path: mean(price) for path, price in pricing.economics.prices().items()}
-    amounts = pricing.amounts(prices)
+    amounts = pricing.amounts(pricing.means)
     ill, healthy = (float(amounts @ pricing.unit[stratum] @ amounts) for stratum in (0, 1))
     assert ill == pytest.approx((1000 - 20) ** 2)
     assert healthy == pytest.approx((50 + 20 + 5) ** 2)
