@@ -6,10 +6,17 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Tag, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    Tag,
+    ValidationError,
+    model_serializer,
+)
 from pydantic_core import ErrorDetails
 
 from cropworth.errors import CropworthError, ManyError
@@ -21,6 +28,17 @@ class Config(BaseModel):
     """Base of every configuration: frozen, unknown keys refused, no infinities."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    added: ClassVar[frozenset[str]] = frozenset()
+    """Keys that came later. Where one has its default it is not written, so that a plan without it, and so each of its
+    trials, is named as it was before."""
+
+    @model_serializer(mode="wrap")
+    def _without_unused_additions(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = plain(self)
+        fields = type(self).model_fields
+        unused = {key for key in self.added if getattr(self, key) == fields[key].get_default(call_default_factory=True)}
+        return {key: value for key, value in written.items() if key not in unused}
 
 
 def parse(model: type[Parsed], values: object, where: str = "") -> Parsed:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from cropworth.config import Config
 
@@ -69,23 +70,134 @@ class DigitsScene(DigitCanvas):
     """Digits without a frame on each canvas; they may overlap."""
 
 
-class Folder(OnBadItem):
+class Splitting(OnBadItem):
+    """What the readers of your own files share: which items train, validate and test."""
+
+    validation_share: float = Field(default=0.15, gt=0, lt=0.5)
+    """Share of the items for validation, where the data do not say which."""
+    test_share: float = Field(default=0.25, gt=0, lt=0.9)
+    """Share of the items for the test, where the data do not say which."""
+    split_seed: int = Field(default=0, ge=0)
+    """Which items go where."""
+    splits: Path | None = None
+    """A CSV of the columns item and split, as a study keeps it in `splits.csv`; relative to the plan's own folder."""
+
+
+class Images(Splitting):
+    """What the readers of images share: how a stored image becomes an item."""
+
+    image_size: Annotated[int, Field(ge=8, le=4096)] = 128
+    """Side in pixels that every image is resized to."""
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    """How an image becomes square: its central square, black borders around the whole, or another aspect ratio."""
+    channels: Literal[1, 3] = 3
+    """1 reads the images as grey."""
+    bits: Literal[8, 16] = 8
+    """16 keeps what an image has beyond 8 bits a channel, in four times the memory."""
+
+
+class Folder(Images):
     """Your own images: one folder for each class, or `train`, `val` and `test` folders that hold such folders."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"fit", "bits", "splits", "group_pattern"})
 
     folder: Path
     """Relative to the plan's own folder."""
-    image_size: Annotated[int, Field(ge=8, le=4096)] = 128
-    """Side in pixels that every image is resized to (the shorter side, then the centre square)."""
-    channels: Literal[1, 3] = 3
-    """1 reads the images as grey."""
-    validation_share: float = Field(default=0.15, gt=0, lt=0.5)
-    """Share of the images for validation, where the folder has no `val`."""
-    test_share: float = Field(default=0.25, gt=0, lt=0.9)
-    """Share of the images for the test, where the folder has no `test`."""
-    split_seed: int = Field(default=0, ge=0)
-    """Which images go where."""
     boxes: Path | None = None
-    """COCO JSON or CSV of the objects' boxes, see `cropworth.data.boxes`; relative to `folder`."""
+    """COCO JSON, CSV or folder of Pascal VOC's XML of the objects' boxes, see `cropworth.data.boxes`; relative to
+    `folder`."""
+    group_pattern: str | None = None
+    """A regular expression of an image's path in the folder; what its first parentheses hold is the image's group,
+    such as the patient, and all of a group go into one split."""
+
+    @model_validator(mode="after")
+    def _pattern_compiles(self) -> Self:
+        if self.group_pattern is not None:
+            try:
+                groups = re.compile(self.group_pattern).groups
+            except re.error as error:
+                raise ValueError(f"group_pattern is no regular expression: {error}") from None
+            if groups != 1:
+                raise ValueError(f"group_pattern has {groups} pairs of parentheses; one names the group")
+        return self
+
+
+class Columns(Config):
+    """Names of the columns of a table; all but the label's may be missing from it unless they are set here."""
+
+    label_column: str = "label"
+    split_column: str = "split"
+    """Of `train`, `val` and `test`; may be missing, and so may `val` or `test` in it."""
+    group_column: str | None = None
+    """Of what items have in common, such as the patient; all of a group go into one split."""
+    time_column: str | None = None
+    """Of each item's time, a number or ISO 8601; the latest are for the test, those before for validation."""
+    value_column: str | None = None
+    """Of what depends on each item, a number from 0 on; without one, the same depends on each."""
+    target: Literal["class", "number"] = "class"
+    """Whether labels are names of classes, or numbers to predict."""
+
+
+class ImageTable(Images, Columns):
+    """Your own images by a table: CSV or parquet with a row for each image."""
+
+    task: Literal["image-table"]
+    file: Path
+    """Relative to the plan's own folder; parquet if it ends in `.parquet`, else CSV with a header."""
+    folder: Path | None = None
+    """Where the paths in the table start; the table's own folder if not given."""
+    path_column: str = "path"
+    box_columns: tuple[str, str, str, str] = ("x", "y", "w", "h")
+    """Left, top, width and height of the object in pixels of the stored image; may be missing from the table."""
+
+
+class Coco(Images):
+    """Your own images by COCO JSON: an image's label is the category of its objects, its box holds all of them."""
+
+    task: Literal["coco"]
+    file: Path
+    """Relative to the plan's own folder."""
+    folder: Path | None = None
+    """Where the file names in it start; the JSON's own folder if not given."""
+
+
+class HuggingFace(Images, Columns):
+    """Your own images in a folder that the library `datasets` saved, or in parquet with the images' bytes."""
+
+    task: Literal["hugging-face"]
+    folder: Path
+    """Made by `save_to_disk`, or with parquet files in it or below; or one parquet file."""
+    image_column: str = "image"
+
+
+class TorchDataset(Images):
+    """Any `torch.utils.data.Dataset` of yours: images, series or texts as numbers, each with a label."""
+
+    task: Literal["dataset"]
+    dataset: str
+    """`your_module:name`, beside the plan or installed: a class, a function that returns a dataset, or a dataset."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments for it."""
+    arguments_of: dict[Literal["train", "val", "test"], dict[str, Any]] = Field(default_factory=dict)
+    """Further ones for each split, such as {train: {train: true}, test: {train: false}}; none for one to be split."""
+    classes: tuple[str, ...] = ()
+    """Names in the order of the labels; those of the dataset's own `classes`, or the numbers, if not given."""
+    target: Literal["class", "number"] = "class"
+    """Whether labels are indices of classes, or numbers to predict."""
+
+
+class SeriesFile(Splitting, Series, Columns):
+    """Your own series: CSV or parquet with a row for each step, `.npz`, or `.ts`."""
+
+    task: Literal["series"]
+    file: Path
+    """Relative to the plan's own folder; `.csv`, `.parquet`, `.npz` or `.ts`."""
+    test_file: Path | None = None
+    """Of a second `.ts` for the test, as archives have it."""
+    item_column: str = "item"
+    """Of tables: which series a row is a step of. Its rows follow one another in time as they stand."""
+    features: tuple[str, ...] = ()
+    """Of tables: the columns that were measured; all others that hold numbers if not given."""
 
 
 class ArchiveSet(Series):
@@ -216,14 +328,16 @@ class Documents(LongText):
     """Of `train`, `val` and `test`; may be missing, and so may `val` or `test` in it."""
     value_column: str | None = None
     """Of what depends on each document, a number from 0 on; without one, the same depends on each."""
+    group_column: str | None = None
+    """Of what documents have in common, such as their author; all of a group go into one split."""
+    time_column: str | None = None
+    """Of each document's time, a number or ISO 8601; the latest are for the test, those before for validation."""
+    splits: Path | None = None
+    """A file of splits, see `Splitting`."""
     test_share: float = Field(default=0.25, gt=0, lt=0.9)
     """Share of each class for the test, where no row is of the split `test`."""
 
-    @model_serializer(mode="wrap")
-    def _as_before_values(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A plan without values is written, and so its trials are named, as before there were any."""
-        written: dict[str, Any] = plain(self)
-        return {key: value for key, value in written.items() if (key, value) != ("value_column", None)}
+    added: ClassVar[frozenset[str]] = frozenset({"value_column", "group_column", "time_column", "splits"})
 
 
 class ReutersR8(LongText):
@@ -263,8 +377,8 @@ class PlantedSentence(Text):
 
 def located(config: DataConfig, folder: Path) -> DataConfig:
     """The same configuration with its paths, which start at the plan's own folder, made absolute."""
-    paths = {key: getattr(config, key, None) for key in ("folder", "orders", "bars", "file", "archive")}
-    return config.model_copy(update={key: (folder / path).resolve() for key, path in paths.items() if path is not None})
+    paths = {key: value for key, value in config if isinstance(value, Path) and key != "boxes"}
+    return config.model_copy(update={key: (folder / path).resolve() for key, path in paths.items()})
 
 
 def _kind(values: Any) -> str:
@@ -278,6 +392,11 @@ DataConfig = Annotated[
     Annotated[DigitsCluttered, Tag("<digits-cluttered>")]
     | Annotated[DigitsScene, Tag("<digits-scene>")]
     | Annotated[Folder, Tag("<folder>")]
+    | Annotated[ImageTable, Tag("<image-table>")]
+    | Annotated[Coco, Tag("<coco>")]
+    | Annotated[HuggingFace, Tag("<hugging-face>")]
+    | Annotated[TorchDataset, Tag("<dataset>")]
+    | Annotated[SeriesFile, Tag("<series>")]
     | Annotated[Ucr, Tag("<ucr>")]
     | Annotated[CardanoSentiment, Tag("<cardano-sentiment>")]
     | Annotated[Watch, Tag("<watch>")]

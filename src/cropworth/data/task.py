@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cropworth.data.signature import Numbers, Placed, Signature
 from cropworth.errors import CropworthError
 
 # Streams of random numbers that must never meet: a task's splits, the choice of training items, the epochs.
@@ -27,8 +32,9 @@ class Split:
     """Some items of a task.
 
     Attributes:
-        inputs: images (N, C, H, W), uint8; series (N, T, F), float32; or texts (N, T), int64, numbers of words. Series
-            and texts that are shorter are filled with zeros at the end.
+        inputs: images (N, C, H, W), uint8, or float32 in [0, 1] where more than 8 bits are kept; series (N, T, F),
+            float32; or texts (N, T), int64, numbers of words. Series and texts that are shorter are filled with zeros
+            at the end.
         labels: (N,), int64, indices into the task's classes; or float32, the numbers to predict.
         boxes: (N, 2 d), float32, what to look at: (cx, cy, w, h) as fractions of the image, or (centre, length) as
             fractions of the item's own length; NaN for an item without one, None where unknown throughout.
@@ -69,6 +75,9 @@ class Task(ABC):
         test: for the record alone; fixed.
         vocabulary: how many numbers of words there are, in a text; 0 for everything else.
         warnings: what a reader of the results must know of the data, a sentence each.
+        placed: of a user's own data, what went where: training items, then those of validation and of the test, each
+            in the order of their split.
+        reading: how an input becomes an item, as plain data for JSON, so that it can be done again without the data.
     """
 
     name: str
@@ -78,18 +87,39 @@ class Task(ABC):
     test: Split
     vocabulary: int = 0
     warnings: tuple[str, ...] = ()
+    placed: tuple[Placed, ...] = ()
+    reading: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the items are series or texts, not images."""
+        return self.test.lengths is not None
+
+    @property
+    def numbers(self) -> Numbers | None:
+        """What the training labels of a regression are like; None for classes."""
+        if self.classes:
+            return None
+        labels = self.training_epoch(self.train_limit, seed=0, epoch=0).labels.double()
+        return Numbers(labels.mean().item(), max(labels.std().item(), torch.finfo(torch.float32).tiny))
+
+    def signature(self) -> Signature:
+        """All that a model must know of the task, without its items."""
+        return Signature(
+            self.classes, self.channels, self.size, self.is_sequence, self.vocabulary, self.numbers, dict(self.reading)
+        )
 
     @property
     def channels(self) -> int:
         """C of images, F of series; of texts, whose words a model has yet to embed, 0."""
         shape = self.test.inputs.shape
-        return 0 if self.vocabulary else shape[1] if self.test.lengths is None else shape[2]
+        return 0 if self.vocabulary else shape[2] if self.is_sequence else shape[1]
 
     @property
     def size(self) -> tuple[int, ...]:
         """(H, W) of images, (T,) of the longest series or text."""
         inputs = self.test.inputs
-        return tuple(inputs.shape[2:]) if self.test.lengths is None else (inputs.shape[1],)
+        return (inputs.shape[1],) if self.is_sequence else tuple(inputs.shape[2:])
 
     def training_epoch(self, train_size: int, seed: int, epoch: int) -> Split:
         """The items of one epoch, in a random order; the same for the same arguments.
@@ -106,6 +136,16 @@ class Task(ABC):
         chosen = np.random.default_rng([seed, CHOICE]).permutation(self.train_limit)[:train_size]
         rng = np.random.default_rng([seed, EPOCH, epoch])
         return self._training_items(rng.permutation(chosen), rng)
+
+    def training_batches(self, train_size: int, seed: int, epoch: int, batch_size: int) -> Iterator[Split]:
+        """The items of `training_epoch` in batches; the last one may be smaller.
+
+        Raises:
+            CropworthError: `train_size` is more than there is.
+        """
+        items = self.training_epoch(train_size, seed, epoch)
+        for start in range(0, len(items), batch_size):
+            yield items.take(slice(start, start + batch_size))
 
     def check_train_size(self, train_size: int) -> None:
         """Refuse a training-set size that the data does not have.

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cropworth.crops.spatial import SpatialTransformer, on_each
 from cropworth.crops.training import marginal_loss
 from cropworth.crops.transforms import Transform
+from cropworth.data.signature import Numbers
 from cropworth.data.task import Split
 from cropworth.study.located import LearnedCrop, Located, LocatedCrop
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What the labels of a regression are like, so that the network predicts numbers around 0.
-
-    Attributes:
-        mean: of the training labels.
-        deviation: their standard deviation, above 0.
-    """
-
-    mean: float
-    deviation: float
 
 
 class Classifier(nn.Module):

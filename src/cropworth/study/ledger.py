@@ -5,6 +5,7 @@
     DIR/trials/HASH/record.json     what it measured
     DIR/trials/HASH/arrays.npz      predictions, poses, example pictures
     DIR/trials/HASH/weights.pt      the trained model's state_dict
+    DIR/splits.csv                  of a user's own data, which item went where; may be given to another plan
     DIR/latency.json                inference times of all variants
 
 A trial is written into a folder of its own beside the others and then renamed, which is atomic: a folder under its
@@ -13,19 +14,22 @@ final name is complete.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cropworth.data.signature import PLACED_COLUMNS, Placed, Signature
 from cropworth.errors import CropworthError
 from cropworth.study.record import Epoch, Examples, Latency, Record, Study
 
@@ -144,11 +148,45 @@ class Ledger:
             if not self.finished(record.trial):
                 raise
 
+    def write_splits(self, placed: Sequence[Placed]) -> None:
+        """Write which item of a user's own data went where; nothing where that is not known."""
+        if placed:
+            text = io.StringIO()
+            rows = csv.writer(text, lineterminator="\n")
+            rows.writerow(PLACED_COLUMNS)
+            rows.writerows((item.name, item.split, item.group, item.content) for item in placed)
+            write_atomically(self.path / "splits.csv", text.getvalue())
+
     def write_latency(self, latency: Latency) -> None:
         """Write the inference times, replacing older ones."""
         _write_json(self.path / "latency.json", asdict(latency))
 
     # Reading
+
+    def signature(self) -> Signature:
+        """What the study's models must know of its task.
+
+        Raises:
+            CropworthError: the folder is no study, or one of an older version, which did not keep it.
+        """
+        header = self._header()
+        try:
+            return Signature.from_dict(header["signature"])
+        except (KeyError, TypeError):
+            raise CropworthError(
+                f"{self.path / 'study.json'} without a signature of its data",
+                "a study written by this version of cropworth",
+                "Run the study again: its finished trials are kept.",
+            ) from None
+
+    def _header(self) -> dict[str, Any]:
+        if not (self.path / "study.json").is_file():
+            raise CropworthError(
+                f"{self.path}, which is no study",
+                "a folder made by `cropworth study` or `cropworth demo`",
+                "Check the path, or run `cropworth study PLAN.yaml --out DIR` first.",
+            )
+        return _read_json(self.path / "study.json", "Run the study again: its finished trials are kept.")
 
     def weights(self, name: str) -> Path:
         """Where a trial's weights lie."""
@@ -160,13 +198,7 @@ class Ledger:
         Raises:
             CropworthError: the folder is no study, or one of its files is damaged.
         """
-        if not (self.path / "study.json").is_file():
-            raise CropworthError(
-                f"{self.path}, which is no study",
-                "a folder made by `cropworth study` or `cropworth demo`",
-                "Check the path, or run `cropworth study PLAN.yaml --out DIR` first.",
-            )
-        header = _read_json(self.path / "study.json", "Run the study again: its finished trials are kept.")
+        header = self._header()
         try:
             planned = list(header["trials"])
             records = tuple(self.read_record(name) for name in planned if self.finished(name))

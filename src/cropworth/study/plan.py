@@ -8,12 +8,13 @@ checked by `cropworth.worth.economics` and may change without any training.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from cropworth.config import Config, parse, read_yaml
 from cropworth.data.config import DataConfig, Folder, located
+from cropworth.data.signature import Signature
 from cropworth.study.ledger import trial_name
 from cropworth.study.record import Kind
 
@@ -21,13 +22,44 @@ Side = Annotated[int, Field(ge=4, le=4096)]
 Jitter = Annotated[float, Field(ge=0, lt=1)]
 
 
+class Normalise(Config):
+    """What is subtracted from each channel of the pixels, which are in [0, 1], and what they are then divided by."""
+
+    mean: tuple[float, ...] = Field(min_length=1)
+    deviation: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _as_many(self) -> Self:
+        if len(self.mean) != len(self.deviation):
+            raise ValueError("mean and deviation need a number for each channel, or a single one")
+        return self
+
+
 class Backbone(Config):
     """The classifier, the same for every variant."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"weights", "frozen", "normalise"})
+
     name: str = "small"
-    """A built-in name, `torchvision:NAME` or `your_module:factory`."""
+    """A built-in name, `torchvision:NAME`, `timm:NAME`, `transformers:CONFIG_FOLDER` or `your_module:factory`."""
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Further keyword arguments for it."""
+    weights: Path | None = None
+    """A local file of weights, `.safetensors` or a state_dict that torch saved; relative to the plan's own folder."""
+    frozen: bool = False
+    """Whether what `weights` gave stays as it is; else it is trained further."""
+    normalise: Literal["imagenet"] | Normalise | None = None
+    """Of the pixels that the backbone sees, after the crop: ImageNet's means and deviations, or others."""
+
+    def located(self, folder: Path) -> Backbone:
+        """The same backbone with the path of its weights, which starts at the folder, made absolute."""
+        return self.model_copy(update={"weights": self.weights and (folder / self.weights).resolve()})
+
+    @model_validator(mode="after")
+    def _frozen_at_something(self) -> Self:
+        if self.frozen and self.weights is None:
+            raise ValueError("frozen needs weights: what is not trained must come from somewhere")
+        return self
 
 
 class Whole(Config):
@@ -159,6 +191,8 @@ Variant = Annotated[
 class Training(Config):
     """How each trial is trained: AdamW, a one-cycle schedule, early stop on validation."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"augment"})
+
     epochs: int = Field(default=12, ge=1)
     batch_size: int = Field(default=64, ge=2)
     lr: float = Field(default=3e-3, gt=0)
@@ -166,6 +200,8 @@ class Training(Config):
     weight_decay: float = Field(default=0.01, ge=0)
     patience: int = Field(default=6, ge=1)
     """Epochs without a better validation loss after which training stops."""
+    augment: tuple[dict[str, dict[str, Any]], ...] = ()
+    """Of training images: names of transforms of torchvision.transforms.v2 with their arguments, one after another."""
 
 
 class Grid(Config):
@@ -214,6 +250,17 @@ class Plan(Config):
                 raise ValueError(f"variants.{name}: an oracle needs the true boxes; name a file of them in data.boxes")
         return self
 
+    def located(self, folder: Path) -> Plan:
+        """The same plan with its paths, which start at the folder, made absolute."""
+        variants = {
+            name: variant.model_copy(update={"backbone": variant.backbone.located(folder)})
+            if isinstance(variant, Whole) and variant.backbone is not None
+            else variant
+            for name, variant in self.variants.items()
+        }
+        parts = {"data": located(self.data, folder), "backbone": self.backbone.located(folder), "variants": variants}
+        return self.model_copy(update=parts)
+
     def kind(self, name: str) -> Kind:
         """What a variant is."""
         if name == self.baseline:
@@ -242,13 +289,14 @@ class Plan(Config):
             plain["variant"]["to"] = self.variants[settings.to].model_dump(mode="json")
         return plain | {"train_size": train_size, "seed": seed}
 
-    def header(self, classes: tuple[str, ...], data_sha256: str, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
+    def header(self, signature: Signature, data_sha256: str, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
         """What the ledger keeps of the plan, and of the data it was run on."""
         return {
             "name": self.name,
             "baseline": self.baseline,
             "kinds": {name: self.kind(name) for name in self.variants},
-            "classes": list(classes),
+            "classes": list(signature.classes),
+            "signature": signature.as_dict(),
             "data_sha256": data_sha256,
             "warnings": list(warnings),
             "economics": self.economics,
@@ -265,4 +313,4 @@ def load_plan(path: Path) -> Plan:
     """
     values = read_yaml(path)
     plan = parse(Plan, values)
-    return plan.model_copy(update={"data": located(plan.data, path.parent)})
+    return plan.located(path.parent)

@@ -103,8 +103,9 @@ def run_study(
     check_jobs(jobs)
     plan, ledger, task = prepared.plan, Ledger(out), prepared.task
     trials = plan.trials() if trials is None else list(trials)
-    header = plan.header(task.classes, task.fingerprint(), task.warnings)
+    header = plan.header(task.signature(), task.fingerprint(), task.warnings)
     ledger.open(header | {"trials": [trial_name(trial) for trial in trials], "looks": list(looks)})
+    ledger.write_splits(task.placed)
     missing = [trial for trial in trials if not ledger.finished(trial_name(trial))]
     work = {trial_name(t): t["train_size"] * max(1, prepared.flops[t["name"]]) for t in missing}
     done, failed, work_done = len(trials) - len(missing), 0, 0

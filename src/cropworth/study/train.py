@@ -145,14 +145,13 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
     reach = crop.reach if isinstance(crop, Crop) else 1.0
     for epoch in range(settings.epochs):
         began = time.perf_counter()
-        items = task.training_epoch(train_size, seed, epoch)  # in a random order
         losses = []
         model.train()
         set_reach(model, max(1.0, reach * (1 - 2 * epoch / settings.epochs)))
         try:
             # The incomplete last batch is left out: a batch of one item breaks batch normalisation.
-            for batch in itertools.islice(batches(items, settings.batch_size), steps):
-                loss = model.loss(batch)
+            for items in itertools.islice(task.training_batches(train_size, seed, epoch, settings.batch_size), steps):
+                loss = model.loss(ready(items))
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -190,13 +189,18 @@ def training_step(model: Classifier, items: Split) -> Callable[[], None]:
 
 
 def batches(items: Split, size: int) -> Iterator[Split]:
-    """Parts of the items, in their order, ready to compute with: pixels in [0, 1], sequences no longer than needed."""
+    """Parts of the items, in their order, ready to compute with."""
     for start in range(0, len(items), size):
-        part = items.take(slice(start, start + size))
-        if part.lengths is not None:
-            yield replace(part, inputs=part.inputs[:, : int(part.lengths.max())])
-        else:
-            yield replace(part, inputs=part.inputs.float().contiguous(memory_format=torch.channels_last) / 255)
+        yield ready(items.take(slice(start, start + size)))
+
+
+def ready(items: Split) -> Split:
+    """A batch to compute with: pixels in [0, 1], sequences no longer than needed."""
+    inputs = items.inputs
+    if items.lengths is not None:
+        return replace(items, inputs=inputs[:, : int(items.lengths.max())])
+    pixels = inputs.contiguous(memory_format=torch.channels_last)
+    return replace(items, inputs=pixels.float() / 255 if inputs.dtype == torch.uint8 else pixels)
 
 
 @torch.no_grad()

@@ -16,13 +16,14 @@ from cropworth.crops.sequence import TemporalTransformer
 from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer
 from cropworth.crops.splines import Warp
 from cropworth.crops.transforms import Affine, Similarity, Transform, UnboundedAffine, Zoom
-from cropworth.data.task import Split, Task
+from cropworth.data.signature import Shaped
+from cropworth.data.task import Split
 from cropworth.errors import CropworthError
 from cropworth.measure.flops import count_flops
 from cropworth.models.build import build_backbone, takes
 from cropworth.models.constant import ConstantAnswer
 from cropworth.padded import encode
-from cropworth.study.classifier import Classifier, Numbers
+from cropworth.study.classifier import Classifier
 from cropworth.study.located import CentreCrop, LearnedCrop, LocatedCrop, SmallCopy, TrueBoxCrop
 from cropworth.study.plan import Backbone, Centre, Constant, Crop, Matched, Oracle, Plan, Small, Variant, Whole
 
@@ -32,7 +33,7 @@ ANCHORS = (0.5, 0.7, 1.0, 1.4, 2.0)
 WORD_WIDTH = 32
 
 
-def build_variant(plan: Plan, name: str, task: Task, seed: int, folder: Path | None = None) -> Classifier:
+def build_variant(plan: Plan, name: str, task: Shaped, seed: int, folder: Path | None = None) -> Classifier:
     """Build an untrained variant; its starting weights follow from `seed` alone.
 
     Args:
@@ -57,15 +58,10 @@ def build_variant(plan: Plan, name: str, task: Task, seed: int, folder: Path | N
     if any(is_lazy(parameter) for parameter in model.parameters()):  # it has no layout yet
         return model
     # With the channels last, a processor's convolutions take half the time in use and two thirds in training.
-    return model if is_sequence(task) else model.to(memory_format=torch.channels_last)
+    return model if task.is_sequence else model.to(memory_format=torch.channels_last)
 
 
-def is_sequence(task: Task) -> bool:
-    """Whether the task's items are sequences, not images."""
-    return task.test.lengths is not None
-
-
-def item_flops(model: Classifier, task: Task) -> int:
+def item_flops(model: Classifier, task: Shaped) -> int:
     """Floating-point operations of one item's inference; of sequences, of one of the greatest length.
 
     Raises:
@@ -78,7 +74,7 @@ def item_flops(model: Classifier, task: Task) -> int:
         with torch.no_grad():
             return count_flops(lambda: model(item))
     except (RuntimeError, TypeError) as error:
-        wanted = "a backbone that takes (series, lengths), such as 'recurrent'," if is_sequence(task) else "a backbone"
+        wanted = "a backbone that takes (series, lengths), such as 'recurrent'," if task.is_sequence else "a backbone"
         raise CropworthError(
             f"an item of {tuple(item.inputs.shape[1:])} that the model cannot take ({error})",
             f"{wanted} and a size that it accepts",
@@ -88,16 +84,16 @@ def item_flops(model: Classifier, task: Task) -> int:
         model.train(training)
 
 
-def _blank_item(task: Task) -> Split:
+def _blank_item(task: Shaped) -> Split:
     """One item of zeros, ready to compute with."""
-    if not is_sequence(task):
+    if not task.is_sequence:
         return Split(torch.zeros(1, task.channels, *task.size), torch.zeros(1), torch.full((1, 4), 0.5))
     shape, kind = ((1, *task.size), torch.int64) if task.vocabulary else ((1, *task.size, task.channels), torch.float32)
     steps = torch.tensor(task.size)
     return Split(torch.zeros(shape, dtype=kind), torch.zeros(1), torch.full((1, 2), 0.5), lengths=steps)
 
 
-def _model(variant: Variant, backbone: Backbone, task: Task, folder: Path | None) -> Classifier:
+def _model(variant: Variant, backbone: Backbone, task: Shaped, folder: Path | None) -> Classifier:
     """Embedding, crop and backbone of a variant, whichever of them it has."""
     channels = WORD_WIDTH if task.vocabulary else task.channels
 
@@ -124,17 +120,10 @@ def _model(variant: Variant, backbone: Backbone, task: Task, folder: Path | None
                 "Use the backbone 'recurrent', or look at the input.",
             )
         behind = read_out if variant.crops == "states" else behind
-    return Classifier(behind, _crop(variant, task, channels, encoder), words, _numbers(task))
+    return Classifier(behind, _crop(variant, task, channels, encoder), words, task.numbers)
 
 
-def _numbers(task: Task) -> Numbers | None:
-    if task.classes:
-        return None
-    labels = task.training_epoch(task.train_limit, seed=0, epoch=0).labels.double()
-    return Numbers(labels.mean().item(), max(labels.std().item(), torch.finfo(torch.float32).tiny))
-
-
-def _crop(variant: Variant, task: Task, channels: int, encoder: nn.Module | None) -> LocatedCrop | None:
+def _crop(variant: Variant, task: Shaped, channels: int, encoder: nn.Module | None) -> LocatedCrop | None:
     if not isinstance(variant, Small | Centre | Oracle | Crop):
         return None
     size = (variant.size,) * len(task.size)
@@ -153,8 +142,8 @@ def _crop(variant: Variant, task: Task, channels: int, encoder: nn.Module | None
     return SmallCopy(size) if isinstance(variant, Small) else CentreCrop(size)
 
 
-def _cropper(variant: Crop, task: Task, channels: int, encoder: nn.Module | None) -> Cropper:
-    if is_sequence(task):
+def _cropper(variant: Crop, task: Shaped, channels: int, encoder: nn.Module | None) -> Cropper:
+    if task.is_sequence:
         return _temporal(variant, channels if encoder is None else _states_of(encoder, channels))
     if variant.looks_at == "states" or variant.transform == "warp":
         raise CropworthError(
@@ -237,7 +226,7 @@ def _heatmap(variant: Crop, channels: int, outputs: int, peak: bool = True, dims
     return HeatmapLocalizer(channels, outputs, features=features, peak=peak, dims=dims)
 
 
-def _narrowed(plan: Plan, variant: Matched, task: Task, folder: Path | None) -> Backbone:
+def _narrowed(plan: Plan, variant: Matched, task: Shaped, folder: Path | None) -> Backbone:
     """The backbone at the width whose FLOPs on the whole input come nearest to the crop variant's."""
     if not takes(plan.backbone.name, "width"):
         raise CropworthError(
