@@ -23,7 +23,7 @@ from cropworth.data.config import (
     Ucr,
     Watch,
 )
-from cropworth.study.plan import Crop, Grid, Plan, Timing, Training
+from cropworth.study.plan import Backbone, Crop, Grid, Plan, Timing, Training
 from cropworth.worth import cost_rows, prediction_rows
 from cropworth.worth.economics import Economics
 
@@ -37,10 +37,15 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "code", re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "crops.md").read_text(), re.DOTALL)
+    "code",
+    [
+        code
+        for page in ("crops.md", "models.md")
+        for code in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    ],
 )
-def test_the_crop_librarys_guide_runs(code: str) -> None:
-    exec(compile(code, "crops.md", "exec"), {})
+def test_the_guides_run(code: str) -> None:
+    exec(compile(code, "guide", "exec"), {})
 
 
 def test_the_example_of_models_trained_already(
@@ -90,6 +95,11 @@ def test_yaml_blocks_are_plans(text: str) -> None:
     parse(Plan, yaml.safe_load(text))
 
 
+def test_the_example_of_a_backbone_is_one() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "models.md").read_text(), re.DOTALL)
+    assert parse(Backbone, yaml.safe_load(text)["backbone"]).frozen
+
+
 def test_commands_exist() -> None:
     known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     used = set(re.findall(r"cropworth (\w+) ", "\n".join(blocks("bash"))))
@@ -101,6 +111,7 @@ def test_commands_exist() -> None:
     ("model", "prefix"),
     [
         (Plan, ""), (Training, "training."), (Grid, "study."), (Timing, "timing."), (Economics, ""),
+        (Backbone, "backbone."),
         (DigitsCluttered, ""), (Folder, ""), (Crop, ""), (Ucr, ""), (CardanoSentiment, ""), (Watch, ""),
         (OrderBook, ""), (FxBars, ""), (Documents, ""), (ReutersR8, ""), (PlantedSentence, ""),
     ],
