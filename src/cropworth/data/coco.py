@@ -10,7 +10,7 @@ from cropworth.data.bad_items import BadItems
 from cropworth.data.boxes import Box, box_of
 from cropworth.data.coco_json import Annotation, CocoFile, read_coco
 from cropworth.data.config import Coco
-from cropworth.data.entries import Entry, Listing, there
+from cropworth.data.entries import Entry, Listing
 from cropworth.errors import CropworthError
 
 
@@ -24,8 +24,8 @@ def coco(config: Coco, bad: BadItems) -> Listing:
 
     Args:
         config: the file, and the folder in which its file names start.
-        bad: meets images of several categories, files that are not there or listed twice, annotations of no image or
-            no category, and boxes that are no four numbers with an area.
+        bad: meets images of several categories, annotations of no image or no category, and boxes that are no four
+            numbers with an area.
 
     Raises:
         CropworthError: the file cannot be read, or two of its categories have the same name.
@@ -47,10 +47,9 @@ def coco(config: Coco, bad: BadItems) -> Listing:
             continue
         name = Path(os.path.relpath(folder / path, folder)).as_posix()
         entries.append(Entry(name, shown[0].where, folder / path, label, box=_box(shown, bad)))
-    kept = tuple(there(entries, bad))
     boxed = any(annotation.box is not None for annotation in found.annotations)
-    classes = _classes(config.file, found, {entry.label for entry in kept})
-    return Listing(config.file.stem, kept, folder, classes, boxed, _left_out(config.file, found))
+    classes = _classes(config.file, found, {entry.label for entry in entries})
+    return Listing(config.file.stem, tuple(entries), folder, classes, boxed, _left_out(config.file, found))
 
 
 def _annotations(found: CocoFile, bad: BadItems) -> dict[Hashable, list[Annotation]]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cropworth.data.bad_items import BadItems
 from cropworth.data.boxes import Box
-from cropworth.errors import CropworthError
 
 
 @dataclass(frozen=True)
@@ -58,32 +54,3 @@ class Listing:
     classes: tuple[str, ...] | None = None
     boxed: bool = False
     warnings: tuple[str, ...] = ()
-
-
-def there(entries: Iterable[Entry], bad: BadItems) -> list[Entry]:
-    """The entries whose file is there, once each.
-
-    Args:
-        entries: as a table has them; a file may be named by several.
-        bad: meets the others: all entries of a file with two labels, and all but the first of one that is listed twice.
-    """
-    of_file: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        of_file[entry.name].append(entry)
-    kept = []
-    for name, (first, *others) in of_file.items():
-        if isinstance(first.source, Path) and not first.source.is_file():
-            got = f"{first.where}: {first.source}, which is no file"
-            bad.meet("images that are not there", CropworthError(got, "an image", "Mend the path, or its folder."))
-            continue
-        differing = [entry for entry in others if entry.label != first.label]
-        if differing:
-            got = f"{differing[0].where}: the label {differing[0].label!r} of {name}, after {first.label!r}"
-            problem = CropworthError(f"{got} in {first.where}", "one label for one file", "Keep the right one.")
-            bad.meet("files with two labels", problem)
-            continue
-        for entry in others:
-            got = f"{entry.where}: {name} again, after {first.where}"
-            bad.meet("files that are listed twice", CropworthError(got, "each file once", "Remove one of them."))
-        kept.append(first)
-    return kept

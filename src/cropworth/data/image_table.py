@@ -8,7 +8,7 @@ from pathlib import Path
 from cropworth.data.bad_items import BadItems
 from cropworth.data.boxes import Box, box_of
 from cropworth.data.config import ImageTable
-from cropworth.data.entries import Entry, Listing, there
+from cropworth.data.entries import Entry, Listing
 from cropworth.data.rows import MEND, missing, needed_columns, read_rows, told
 from cropworth.errors import CropworthError
 
@@ -20,8 +20,7 @@ def image_table(config: ImageTable, bad: BadItems) -> Listing:
 
     Args:
         config: the table, its columns and the folder in which its paths start.
-        bad: meets rows whose cells cannot be used, files that are not there, listed twice or with two labels, and boxes
-            that are no four numbers with an area.
+        bad: meets rows whose cells cannot be used, and boxes that are no four numbers with an area.
 
     Raises:
         CropworthError: the table cannot be read, lacks a column, or has no row.
@@ -44,7 +43,7 @@ def image_table(config: ImageTable, bad: BadItems) -> Listing:
         entries.append(
             Entry(name, where, folder / path, said.label, said.split, said.group, said.time, said.value, box)
         )
-    return Listing(config.file.stem, tuple(there(entries, bad)), folder, boxed=boxed)
+    return Listing(config.file.stem, tuple(entries), folder, boxed=boxed)
 
 
 def _path(cell: object, where: str) -> str:

@@ -45,6 +45,29 @@ def read_rows(path: Path, needed: Mapping[str, str], optional: Iterable[str] = (
         raise CropworthError(f"{path} without a row", "at least one", "Look at the file.")
 
 
+def check_columns(path: Path, needed: Mapping[str, str], found: list[str]) -> None:
+    """Refuse a table that lacks columns, or has one of them twice.
+
+    Args:
+        path: of the table, for messages.
+        needed: columns that must be there -> the key of the plan that names each.
+        found: the columns that are there.
+
+    Raises:
+        CropworthError: with all that are lacking, and the keys to set.
+    """
+    lacking = [name for name in needed if name not in found]
+    if lacking:
+        raise CropworthError(
+            f"{path} with the columns {', '.join(found) or 'none'}",
+            f"the columns {' and '.join(needed)}",
+            f"Add {' and '.join(lacking)}, or name yours in {' and '.join(needed[name] for name in lacking)}.",
+        )
+    twice = [name for name in needed if found.count(name) > 1]
+    if twice:
+        raise CropworthError(f"{path} with two columns {twice[0]}", "one of each name", "Rename one of them.")
+
+
 @dataclass(frozen=True)
 class Told:
     """What a row says of its item besides what the item is.
@@ -184,7 +207,7 @@ def _csv(path: Path, needed: Mapping[str, str]) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            _check_columns(path, needed, list(reader.fieldnames or []))
+            check_columns(path, needed, list(reader.fieldnames or []))
             yield from reader
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CropworthError(
@@ -198,19 +221,6 @@ def _parquet(path: Path, needed: Mapping[str, str], optional: Iterable[str]) -> 
         table = parquet.read_table(path)
     except (OSError, arrow.ArrowException) as error:
         raise CropworthError(f"{path} ({error})", "a parquet file", "Check data.file.") from None
-    _check_columns(path, needed, table.column_names)
+    check_columns(path, needed, table.column_names)
     wanted = [column for column in dict.fromkeys((*needed, *optional)) if column in table.column_names]
     yield from table.select(wanted).to_pylist()
-
-
-def _check_columns(path: Path, needed: Mapping[str, str], found: list[str]) -> None:
-    lacking = [name for name in needed if name not in found]
-    if lacking:
-        raise CropworthError(
-            f"{path} with the columns {', '.join(found) or 'none'}",
-            f"the columns {' and '.join(needed)}",
-            f"Add {' and '.join(lacking)}, or name yours in {' and '.join(needed[name] for name in lacking)}.",
-        )
-    twice = [name for name in needed if found.count(name) > 1]
-    if twice:
-        raise CropworthError(f"{path} with two columns {twice[0]}", "one of each name", "Rename one of them.")
