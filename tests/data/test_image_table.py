@@ -61,7 +61,7 @@ def test_all_columns_of_other_names(tmp_path: Path) -> None:
         tmp_path / "own.csv",
         "file,y,part,who,when,worth,l,t,b,h",
         "a.png,1.5,train,7,2024-01-01T00:00:00Z,10,1,2,3,4",
-        "./b.png,-2,test,8,3,0,,,,",
+        "./b.png,-2,test,8,2024-01-01T00:00:01,0,,,,",
     )
     found = listed(
         path, folder=str(tmp_path / "in"), path_column="file", label_column="y", split_column="part",
@@ -71,7 +71,7 @@ def test_all_columns_of_other_names(tmp_path: Path) -> None:
     assert found.boxed
     assert found.entries == (
         Entry("a.png", f"{path}, row 1", tmp_path / "in/a.png", 1.5, "train", "7", 1704067200.0, 10.0, box),
-        Entry("b.png", f"{path}, row 2", tmp_path / "in/b.png", -2.0, "test", "8", 3.0, 0.0, None),
+        Entry("b.png", f"{path}, row 2", tmp_path / "in/b.png", -2.0, "test", "8", 1704067201.0, 0.0, None),
     )
 
 
@@ -90,7 +90,6 @@ def test_parquet_lists_what_csv_does(tmp_path: Path) -> None:
 BAD = {
     ",cat,train,,,,": "no path; expected the file of an image",
     "b.png,,train,,,,": "no label",
-    "c.png,cat,validation,,,,": "the split 'validation'; expected one of train, val, test",
     "d.png,cat,train,1,,2,2": "['1', '', '2', '2']; expected four numbers",
     "e.png,cat,train,1,one,2,2": "['1', 'one', '2', '2']; expected four numbers",
     "f.png,cat,train,1,1,0,2": "a box of 0 x 2 pixels at (1, 1)",
@@ -100,14 +99,9 @@ BAD = {
 def test_all_problems_are_named_at_once_or_left_out(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "path,label,split,x,y,w,h", "a.png,cat,train,1,1,2,2", *BAD)
     said = problems(path)
-    expected = [
-        (row, message.replace("no.png.no", "gone.png.no"))
-        for row, message in enumerate(BAD.values(), start=2)
-        if message
-    ]
-    assert len(said) == len(expected)
-    for row, message in expected:
-        assert any(line.startswith(f"got {path}, row {row}: ") and message in line for line in said), message
+    assert len(said) == len(BAD)
+    for row, message in enumerate(BAD.values(), start=2):
+        assert any(line.startswith(f"got {path}, row {row}: {message}") for line in said), message
     skipping = BadItems("skip")
     found = listed(path, skipping)
     skipping.settle()
@@ -122,8 +116,8 @@ def test_all_problems_are_named_at_once_or_left_out(tmp_path: Path) -> None:
 
 def test_cells_of_groups_times_values_and_numbers(tmp_path: Path) -> None:
     header = "path,label,who,when,worth"
-    rows = ["a.png,1,x,1,1", "b.png,one,x,1,1", "c.png,1,,1,1", "d.png,1,x,soon,1", "e.png,1,x,1,2e18"]
-    path = write(tmp_path / "t.csv", header, *rows)
+    rows = ["a.png,1,x,{},1", "b.png,one,x,{},1", "c.png,1,,{},1", "d.png,1,x,soon,1", "e.png,1,x,{},2e18"]
+    path = write(tmp_path / "t.csv", header, *(row.format("2024-05-31") for row in rows))
     settings = {"group_column": "who", "time_column": "when", "value_column": "worth", "target": "number"}
     said = problems(path, **settings)
     for line, row, message in zip(
