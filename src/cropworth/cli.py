@@ -80,8 +80,9 @@ def plan(
 ) -> None:
     """Say what a study would run and how long it would take, measured by a few training steps; run nothing."""
     from cropworth.measure.environment import available_cores
+    from cropworth.report.text import percent
     from cropworth.study.ledger import Ledger, trial_name
-    from cropworth.study.run import estimate_seconds
+    from cropworth.study.run import estimate
 
     prepared = _prepare(path)
     read, task, trials = prepared.plan, prepared.task, prepared.plan.trials()
@@ -93,8 +94,9 @@ def plan(
         out.print(f"  {name} ({read.kind(name)}): {count / 1e6:,.1f} MFLOP an item")
     out.print(f"{len(read.variants)} variants x sizes {sizes} x {read.study.seeds} seeds = {len(trials)} trials")
     workers = jobs or available_cores()
-    seconds = estimate_seconds(prepared, missing, workers) if missing else 0.0
-    out.print(f"{len(missing)} to run, {workers} at a time: about {_duration(seconds)}")
+    expected = estimate(prepared, missing, workers)
+    waiting = f", {percent(expected.waiting_share)} of it waiting for data" if missing else ""
+    out.print(f"{len(missing)} to run, {workers} at a time: about {_duration(expected.seconds)}{waiting}")
 
 
 @app.command()
@@ -318,9 +320,11 @@ def _appraise(found: Study, settings: list[str]) -> tuple[Economics, Appraisal]:
 
 def _print(appraisal: Appraisal) -> None:
     from cropworth.report.outlook import next_of_best
-    from cropworth.report.text import terminal_table
+    from cropworth.report.text import terminal_table, waiting_line
 
     out.print(terminal_table(appraisal))
+    if waiting := waiting_line(appraisal):
+        out.print(waiting, highlight=False, markup=False)
     out.print(f"\n[bold]{appraisal.headline}[/]", highlight=False)
     for sentence in (*next_of_best(appraisal), *appraisal.gaps):
         out.print(sentence, highlight=False, markup=False)
