@@ -43,6 +43,27 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """A good row and what its cells say: None where the file does not.
+
+    Attributes:
+        row: as it was.
+        label: name of its class, or the number to predict.
+        split: which it should be in, unknown ones too.
+        group: what it has in common with others.
+        time: a number that grows with its time.
+        value: what depends on it.
+    """
+
+    row: Row
+    label: str | float
+    split: str | None
+    group: str | None
+    time: float | None
+    value: float | None
+
+
+@dataclass(frozen=True)
 class Found:
     """A good row and its place.
 
@@ -57,6 +78,27 @@ class Found:
     label: str | float
     value: float | None
     placed: Placed
+
+
+def checked(
+    rows: Sequence[Row],
+    bad: BadItems,
+    *,
+    what: str,
+    target: Target,
+    problem_of: Callable[[Row], CropworthError | None],
+) -> list[Checked]:
+    """The good ones of all rows; the others are met as bad, see `place_rows` for the arguments."""
+    good = []
+    for row, time in zip(rows, times([row.time for row in rows]), strict=True):
+        problem = problem_of(row) or problem_of_row(row, target) or _problem_of_time(row, time)
+        if problem is not None:
+            bad.meet(what, problem)
+            continue
+        label = str(row.label) if target == "class" else float(row.label)  # type: ignore[arg-type]
+        split, group = (None if cell is None else str(cell) for cell in (row.split, row.group))
+        good.append(Checked(row, label, split, group, time, number(row.value)))
+    return good
 
 
 def place_rows(
@@ -83,22 +125,17 @@ def place_rows(
     Raises:
         CropworthError: bad rows that are not to be left out; fewer than two classes; or see `place`.
     """
-    good, items = [], []
-    for row, time in zip(rows, times([row.time for row in rows]), strict=True):
-        problem = problem_of(row) or problem_of_row(row, target) or _problem_of_time(row, time)
-        if problem is not None:
-            bad.meet(what, problem)
-            continue
-        label = str(row.label) if target == "class" else float(row.label)  # type: ignore[arg-type]
-        split, group = (None if cell is None else str(cell) for cell in (row.split, row.group))
-        items.append(Item(row.name, row.where, label, content_of(row), split, group, time))
-        good.append(row)
+    good = checked(rows, bad, what=what, target=target, problem_of=problem_of)
+    items = [
+        Item(one.row.name, one.row.where, one.label, content_of(one.row), one.split, one.group, one.time)
+        for one in good
+    ]
     if target == "class" and len(classes := {item.label for item in items}) < 2:
         got = f"{what} of {len(classes)} classes"
         bad.refuse([CropworthError(got, "two classes or more", "Look at the labels.")])
     return [
-        Found(row, item.label, number(row.value), Placed(item.name, split, item.group or "", item.content))
-        for row, item, split in zip(good, items, place(items, settings, bad), strict=True)
+        Found(one.row, one.label, one.value, Placed(item.name, split, item.group or "", item.content))
+        for one, item, split in zip(good, items, place(items, settings, bad), strict=True)
         if split is not None
     ]
 
