@@ -20,6 +20,7 @@ from cropworth.data.config import (
     OrderBook,
     PlantedSentence,
     ReutersR8,
+    SeriesFile,
     Ucr,
     Watch,
 )
@@ -114,6 +115,7 @@ def test_commands_exist() -> None:
         (Backbone, "backbone."),
         (DigitsCluttered, ""), (Folder, ""), (Crop, ""), (Ucr, ""), (CardanoSentiment, ""), (Watch, ""),
         (OrderBook, ""), (FxBars, ""), (Documents, ""), (ReutersR8, ""), (PlantedSentence, ""),
+        (SeriesFile, ""),
     ],
 )  # fmt: skip
 def test_every_key_is_listed(model: type[BaseModel], prefix: str) -> None:
