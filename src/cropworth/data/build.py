@@ -19,6 +19,7 @@ from cropworth.data.config import (
     OrderBook,
     PlantedSentence,
     ReutersR8,
+    TorchDataset,
     Ucr,
     Watch,
 )
@@ -29,6 +30,7 @@ from cropworth.data.planted import planted_task
 from cropworth.data.reuters import reuters_task
 from cropworth.data.sentiment_series import cardano_task
 from cropworth.data.task import Task
+from cropworth.data.torch_dataset import dataset_task
 from cropworth.data.ucr import ucr_task
 from cropworth.data.watch import watch_task
 from cropworth.functions import look_in
@@ -45,6 +47,7 @@ READERS: dict[type, Callable[[Any], Task]] = {
     Documents: documents_task,
     ReutersR8: reuters_task,
     PlantedSentence: planted_task,
+    TorchDataset: dataset_task,
 }
 
 
