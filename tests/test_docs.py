@@ -20,6 +20,7 @@ from cropworth.data.config import (
     OrderBook,
     PlantedSentence,
     ReutersR8,
+    SeriesFile,
     Ucr,
     Watch,
 )
@@ -103,6 +104,7 @@ def test_commands_exist() -> None:
         (Plan, ""), (Training, "training."), (Grid, "study."), (Timing, "timing."), (Economics, ""),
         (DigitsCluttered, ""), (Folder, ""), (Crop, ""), (Ucr, ""), (CardanoSentiment, ""), (Watch, ""),
         (OrderBook, ""), (FxBars, ""), (Documents, ""), (ReutersR8, ""), (PlantedSentence, ""),
+        (SeriesFile, ""),
     ],
 )  # fmt: skip
 def test_every_key_is_listed(model: type[BaseModel], prefix: str) -> None:
