@@ -13,14 +13,18 @@ from cropworth.cli import app, main
 from cropworth.config import parse
 from cropworth.data.config import (
     CardanoSentiment,
+    Coco,
     DigitsCluttered,
     Documents,
     Folder,
     FxBars,
+    HuggingFace,
+    ImageTable,
     OrderBook,
     PlantedSentence,
     ReutersR8,
     SeriesFile,
+    TorchDataset,
     Ucr,
     Watch,
 )
@@ -91,6 +95,14 @@ def test_yaml_blocks_are_plans(text: str) -> None:
     parse(Plan, yaml.safe_load(text))
 
 
+@pytest.mark.parametrize(
+    "text", re.findall(r"```yaml\n(data:.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
+)
+def test_examples_of_data_are_of_a_plan(text: str) -> None:
+    plan = yaml.safe_load(next(text for text in blocks("yaml") if "data:" in text))
+    parse(Plan, plan | yaml.safe_load(text))
+
+
 def test_commands_exist() -> None:
     known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     used = set(re.findall(r"cropworth (\w+) ", "\n".join(blocks("bash"))))
@@ -104,7 +116,7 @@ def test_commands_exist() -> None:
         (Plan, ""), (Training, "training."), (Grid, "study."), (Timing, "timing."), (Economics, ""),
         (DigitsCluttered, ""), (Folder, ""), (Crop, ""), (Ucr, ""), (CardanoSentiment, ""), (Watch, ""),
         (OrderBook, ""), (FxBars, ""), (Documents, ""), (ReutersR8, ""), (PlantedSentence, ""),
-        (SeriesFile, ""),
+        (SeriesFile, ""), (ImageTable, ""), (Coco, ""), (HuggingFace, ""), (TorchDataset, ""),
     ],
 )  # fmt: skip
 def test_every_key_is_listed(model: type[BaseModel], prefix: str) -> None:
