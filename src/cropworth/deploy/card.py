@@ -6,9 +6,11 @@ Face reads.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
@@ -259,7 +261,10 @@ def _versions(trial: Trial) -> Iterable[str]:
 
 
 def _data_settings(trial: Trial) -> str:
-    return re.sub("`", "'", trial.plan.data.model_dump_json(exclude_none=True))
+    """The plan's `data`, of its paths the names alone: a card goes where they say too much, or nothing."""
+    plain = trial.plan.data.model_dump(exclude_none=True)
+    names = {key: value.name if isinstance(value, Path) else value for key, value in plain.items()}
+    return json.dumps(names, ensure_ascii=False).replace("`", "'")
 
 
 def _percent(share: float) -> str:

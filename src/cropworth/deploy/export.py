@@ -23,7 +23,13 @@ TOLERANCE = 1e-4
 PROBED = 5  # other than the number of items that the graph is made with, so that the batch is seen to be dynamic
 TRACED = 3
 
-NEEDS = {"onnx": "onnxruntime and numpy", "torch-export": "torch, torchvision and numpy"}
+NEEDS = {"onnx": "numpy and onnxruntime", "torch-export": "numpy, torch and torchvision"}
+READS = {
+    "images": "It reads images with pillow, so no DICOM.",
+    "series": "It reads CSV files with a row for each step.",
+    "texts": "It reads text files.",
+    "rows": "It reads an .npy file for each item: the study's own items came from no files.",
+}
 
 
 def export(trial: Trial, kind: str, out: Path) -> float:
@@ -162,14 +168,7 @@ def example(kind: str, signature: Signature) -> str:
 def _needs(kind: str, signature: Signature) -> str:
     if kind == "safetensors":
         return "It needs cropworth: the file holds the weights alone."
-    reader = _reader(signature)
-    told = {
-        "images": "and pillow; it reads what pillow reads, so no DICOM.",
-        "series": "alone; it reads CSV files with a row for each step.",
-        "texts": "alone; it reads text files.",
-        "rows": "alone; it reads an .npy file for each item, since the study's items came from no files.",
-    }
-    return f"It needs {NEEDS[kind]} {told[reader]}"
+    return f"It needs {NEEDS[kind]}. {READS[_reader(signature)]}"
 
 
 def _reader(signature: Signature) -> str:

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from cropworth.config import parse
 from cropworth.data.bad_items import BadItems
 from cropworth.data.columns import ColumnFile
 from cropworth.data.config import Images
-from cropworth.data.decode import decode
+from cropworth.data.decode import FORMATS, decode
 from cropworth.data.embedders import embedded
 from cropworth.data.fitting import Fit
 from cropworth.data.sequences import FEWEST_STEPS
@@ -71,10 +71,11 @@ class ImageReader:
         image_size: side in pixels, and further settings as in a plan's `data`.
     """
 
-    suffixes = (*IMG_EXTENSIONS, ".gif", ".jp2", ".dcm")
-
     def __init__(self, **settings: Any) -> None:
         self.settings = parse(Images, settings)
+        Image.init()
+        known = (suffix for suffix, name in Image.EXTENSION.items() if name in FORMATS)
+        self.suffixes: tuple[str, ...] = (*known, ".dcm", ".dicom")
 
     def __call__(self, path: Path) -> Iterator[Input]:
         """See `Reader`."""
@@ -209,7 +210,7 @@ def listed(files: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
             continue
         inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
         if not inside:
-            wanted = f"files of {', '.join(suffixes)}"
+            wanted = f"files of {', '.join(sorted(suffixes))}"
             raise CropworthError(f"{path}, a folder without a file to read", wanted, "Check the path.")
         found += inside
     return found
