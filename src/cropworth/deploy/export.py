@@ -81,7 +81,7 @@ def _write(trial: Trial, kind: str, model: Graph, folder: Path) -> float:
             "Use --format safetensors, which holds every variant and needs cropworth to run it"
             f"{', or try torch-export' if kind == 'onnx' else ''}.",
         ) from error
-    difference = _largest_difference(model, run, trial.signature)
+    difference = largest_difference(model, run, trial.signature)
     if not difference <= TOLERANCE:
         raise CropworthError(
             f"predictions of the {kind} file that differ by up to {difference:.2g} from the study's",
@@ -116,7 +116,7 @@ def items_like(signature: Signature, count: int) -> Inputs:
     return (values * (own if signature.vocabulary else own.unsqueeze(2)), lengths)
 
 
-def _largest_difference(model: Graph, run: Runner, signature: Signature) -> float:
+def largest_difference(model: Graph, run: Runner, signature: Signature) -> float:
     """Of predictions and boxes, for a batch and for a single item."""
     gaps = []
     for count in (PROBED, 1):
