@@ -88,15 +88,19 @@ def _decoded(content: bytes, path: Path | None, settings: Images) -> Decoded:
         picture, size = _opened(content)
         with picture:
             pixels = _pixels(picture, settings)
+            if picture.getexif().get(ORIENTATION, 1) >= 5:
+                size = size[1], size[0]
     fit = Fit(settings.fit, settings.image_size, (pixels.shape[2], pixels.shape[1]))
     width, height = fit.scaled
     if width * height > _most_pixels():
         raise Image.DecompressionBombError(f"{size[0]} x {size[1]} pixels, which would become {width} x {height}")
-    return Decoded(fit.image(pixels), size)
+    square = fit.image(pixels)
+    # A mean of ones may come out a little above one.
+    return Decoded(square.clamp(0, 1) if settings.bits == 16 else square, size)
 
 
 def _opened(content: bytes) -> tuple[ImageFile, tuple[int, int]]:
-    """A picture, reduced where it must be, and the (width, height) of the whole after its rotation."""
+    """A picture, reduced where it must be, and the (width, height) of the whole."""
     try:
         picture: ImageFile = Image.open(BytesIO(content), formats=FORMATS)
         size = picture.size
@@ -109,8 +113,7 @@ def _opened(content: bytes) -> tuple[ImageFile, tuple[int, int]]:
         size = width, height = picture.size
         part = next(part for part in (2, 4, 8) if part == 8 or width * height <= _most_pixels() * part**2)
         picture.draft(picture.mode, (width // part, height // part))
-    turned = picture.getexif().get(ORIENTATION, 1) >= 5
-    return picture, (size[1], size[0]) if turned else size
+    return picture, size
 
 
 def _most_pixels() -> float:

@@ -134,7 +134,7 @@ def image_task(config: Images, cache: Path | None) -> ImageTask:
 
 def reading(config: Images) -> dict[str, Any]:
     """How a stored image becomes an item, see `Task.reading`."""
-    return {"kind": "images"} | config.model_dump(include={"image_size", "fit", "channels", "bits"})
+    return {"kind": "images"} | {key: getattr(config, key) for key in ("image_size", "fit", "channels", "bits")}
 
 
 @contextmanager
