@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
+from huggingface_hub import ModelCard
 from numpy.typing import NDArray
 from PIL import Image
 from test_load import change_plan, change_record
@@ -159,6 +159,13 @@ def test_a_folder_in_use(run: Run, finished_once: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
 
 
+def test_a_format_that_there_is_not(run: Run, finished_once: Path, tmp_path: Path) -> None:
+    command = ("export", finished_once / "study", "--variant", "crop", "--format", "onx", "--out", tmp_path / "out")
+    status, _, err = run(*command)
+    assert status == 2
+    assert "Did you mean 'onnx'" in err
+
+
 def series_of(reading: dict[str, Any], vocabulary: int = 0) -> Signature:
     return Signature(("a", "b"), 0 if vocabulary else 2, (6,), True, vocabulary, reading=reading)
 
@@ -198,10 +205,11 @@ def test_the_card_says_what_the_study_kept(finished: Path) -> None:
     change_record(finished, "crop", 1, status="collapsed", reason="it is *blank*")
     trial = choose(finished, "crop")
     card = model_card(trial, "Use it so.", "Checked.")
-    _, head, body = card.split("---\n", 2)
-    (entry,) = yaml.safe_load(head)["model-index"]
-    assert entry["results"][0]["metrics"][0]["value"] == pytest.approx(trial.record.accuracy, abs=1e-4)
-    assert yaml.safe_load(head)["pipeline_tag"] == "image-classification"
+    read, body = ModelCard(card, ignore_metadata_errors=False), card.split("---\n", 2)[2]
+    (result,) = read.data.eval_results
+    assert (result.task_type, result.dataset_name, result.metric_type) == ("image-classification", "tiny", "accuracy")
+    assert result.metric_value == pytest.approx(trial.record.accuracy, abs=1e-4)
+    assert read.data.pipeline_tag == "image-classification"
     for heading in ("Model details", "Intended use", "Metrics", "Data", "Training", "Quantitative analyses", "Costs",
                     "Prices", "Caveats and limits", "How to use it", "Versions"):  # fmt: skip
         assert f"## {heading}\n" in body

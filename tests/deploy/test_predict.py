@@ -124,6 +124,12 @@ def test_a_series_from_a_table_or_an_array(tmp_path: Path) -> None:
         one = only(tmp_path / name, reading)
         torch.testing.assert_close(one.values, right)
         assert one.stored((0.5, 1 / 3)) == pytest.approx((2, 4))
+    (tmp_path / "two.csv").write_text("item,b,a\nx,1,3\ny,5,3\nx,1,5\ny,5,5\n")
+    for two in (reading, {**reading, "features": [0, 1], "mean": [1.0, 3.0], "deviation": [4.0, 2.0]}):
+        names, found = zip(*((one.name, one.values) for one in reader_of(two)(tmp_path / "two.csv")), strict=True)
+        assert names == (f"{tmp_path / 'two.csv'}:x", f"{tmp_path / 'two.csv'}:y")
+        right = torch.tensor([[[0, 0], [1, 0]], [[0, 1], [1, 1]]], dtype=torch.float32)
+        assert torch.equal(torch.stack(found), right if two is reading else right.flip(2))
     (tmp_path / "other.csv").write_text("a,c\n1,2\n3,4\n")
     with pytest.raises(CropworthError, match="Add b"):
         only(tmp_path / "other.csv", reading)

@@ -24,6 +24,7 @@ from cropworth.study.plan import Crop
 from cropworth.study.record import Record
 
 CALIBRATION_BINS = 10
+PIPELINES = ("image-classification", "text-classification")  # of those that Hugging Face knows
 RARE = 0.2  # a class with less than this share of the most frequent one's items
 
 Row = Sequence[object]
@@ -88,7 +89,7 @@ def _head(trial: Trial) -> str:
     }
     head = {
         "library_name": "cropworth",
-        "pipeline_tag": task,
+        **({"pipeline_tag": task} if task in PIPELINES else {}),
         "tags": ["cropworth", "spatial-transformer"] if trial.crops else ["cropworth"],
         "model-index": [{"name": f"{trial.study.name}-{trial.record.variant}", "results": [result]}],
     }

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import cropworth
+from cropworth.config import nearest
 from cropworth.data.signature import Signature
 from cropworth.deploy.card import model_card
 from cropworth.deploy.formats import WRITERS, Graph, Inputs, Runner, output_names
@@ -44,9 +45,11 @@ def export(trial: Trial, kind: str, out: Path) -> float:
         The largest difference between what the file and the study's model predict, on items drawn at random.
 
     Raises:
-        CropworthError: the folder is in use, a package is missing, the variant cannot be written in this format, or
-            the file predicts something else.
+        CropworthError: there is no such format, the folder is in use, a package is missing, the variant cannot be
+            written in this format, or the file predicts something else.
     """
+    if kind not in WRITERS:
+        raise CropworthError(f"the format {kind!r}", f"one of {', '.join(WRITERS)}", nearest(kind, list(WRITERS)))
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise CropworthError(f"{out}, which is in use", "a new or empty folder", "Choose another --out.")
     model = Graph(loaded(trial)).eval()
