@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 from cropworth.data.bad_items import BadItems
+from cropworth.data.coco_json import read_coco
 from cropworth.errors import CropworthError
 
 NAMES = ("path", "image_path")
 SIZED = ("x", "y", "w", "h")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-OF_NO_IMAGE = "boxes of images that are not there"
 
 Row = tuple[str, list[Any], str]
 """An image; left, top, width and height as they were read; and where."""
@@ -86,7 +85,7 @@ def read_boxes(path: Path, bad: BadItems) -> dict[str, Box]:
     boxes: dict[str, Box] = {}
     for image, values, where in _rows(path, bad):
         try:
-            box = _box(values, where)
+            box = box_of(values, where)
         except CropworthError as error:
             bad.meet("boxes without an area", error)
             continue
@@ -116,7 +115,12 @@ def _text(path: Path) -> str:
         raise CropworthError(f"{path} ({error})", "a file of boxes", "Check data.boxes.") from None
 
 
-def _box(values: list[Any], where: str) -> Box:
+def box_of(values: Sequence[Any], where: str) -> Box:
+    """A box of what should be its left, top, width and height in pixels.
+
+    Raises:
+        CropworthError: they are not four finite numbers, or it has no area.
+    """
     try:
         left, top, width, height = map(float, values)
     except (TypeError, ValueError):
@@ -182,20 +186,6 @@ def _element(parent: ElementTree.Element, name: str) -> str:
 
 
 def _coco(path: Path, text: str, bad: BadItems) -> Iterator[Row]:
-    try:
-        found = json.loads(text)
-        names = {image["id"]: image["file_name"] for image in found["images"]}
-        annotations = [(entry["image_id"], entry["bbox"]) for entry in found["annotations"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CropworthError(
-            f"{path} ({type(error).__name__}: {error})",
-            "COCO's images (id, file_name) and annotations (image_id, bbox)",
-            "Export it as COCO JSON, or write a CSV.",
-        ) from None
-    for number, (image, values) in enumerate(annotations):
-        where = f"{path}, annotations[{number}]"
-        if image in names:
-            yield names[image], values, where
-        else:
-            unknown = CropworthError(f"{where} of image_id {image}", "an id of one of its images", "Mend the file.")
-            bad.meet(OF_NO_IMAGE, unknown)
+    found = read_coco(path, text, "bbox", bad)
+    for annotation in found.annotations:
+        yield found.images[annotation.image], annotation.box, annotation.where

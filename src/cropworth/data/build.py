@@ -19,6 +19,7 @@ from cropworth.data.config import (
     OrderBook,
     PlantedSentence,
     ReutersR8,
+    SeriesFile,
     Ucr,
     Watch,
 )
@@ -28,6 +29,7 @@ from cropworth.data.order_book import order_book_task
 from cropworth.data.planted import planted_task
 from cropworth.data.reuters import reuters_task
 from cropworth.data.sentiment_series import cardano_task
+from cropworth.data.series import series_task
 from cropworth.data.task import Task
 from cropworth.data.ucr import ucr_task
 from cropworth.data.watch import watch_task
@@ -37,6 +39,7 @@ CACHE = ".cropworth_cache"
 READERS: dict[type, Callable[[Any], Task]] = {
     DigitsCluttered: ClutteredDigits,
     DigitsScene: DigitScenes,
+    SeriesFile: series_task,
     Ucr: ucr_task,
     CardanoSentiment: cardano_task,
     Watch: watch_task,

@@ -191,9 +191,9 @@ class SeriesFile(Splitting, Series, Columns):
 
     task: Literal["series"]
     file: Path
-    """Relative to the plan's own folder; `.csv`, `.parquet`, `.npz` or `.ts`."""
+    """Relative to the plan's own folder; `.csv`, `.csv.gz`, `.parquet`, `.npz` or `.ts`."""
     test_file: Path | None = None
-    """Of a second `.ts` for the test, as archives have it."""
+    """A second one of them, for the test, as archives have it."""
     item_column: str = "item"
     """Of tables: which series a row is a step of. Its rows follow one another in time as they stand."""
     features: tuple[str, ...] = ()

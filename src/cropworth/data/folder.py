@@ -10,7 +10,8 @@ from pathlib import Path
 from PIL import Image
 
 from cropworth.data.bad_items import BadItems
-from cropworth.data.boxes import OF_NO_IMAGE, Box, read_boxes
+from cropworth.data.boxes import Box, read_boxes
+from cropworth.data.coco_json import OF_NO_IMAGE
 from cropworth.data.config import Folder
 from cropworth.data.decode import FORMATS
 from cropworth.data.dicom import HEAD, is_dicom

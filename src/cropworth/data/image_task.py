@@ -17,19 +17,27 @@ from torch import Tensor
 
 from cropworth.data import pixels
 from cropworth.data.bad_items import BadItems
-from cropworth.data.config import Folder, Images
+from cropworth.data.coco import list_coco
+from cropworth.data.config import Coco, Folder, HuggingFace, Images, ImageTable
 from cropworth.data.decode import Decoded
 from cropworth.data.dicom import HEAD, INSTALL, is_dicom
 from cropworth.data.entries import Entry, Listing
 from cropworth.data.fitting import Fit
 from cropworth.data.folder import list_folder
+from cropworth.data.hugging_face import list_hugging_face
+from cropworth.data.image_table import list_table
 from cropworth.data.installed import imported
-from cropworth.data.signature import Numbers, Placed
-from cropworth.data.splits import SPLIT_NAMES, Item, balance, place, placed, refuse_gaps
+from cropworth.data.signature import SPLIT_NAMES, Numbers, Placed
+from cropworth.data.splits import Item, balance, place, refuse_gaps
 from cropworth.data.task import Split, Task, numbers_of
 from cropworth.errors import CropworthError, ManyError
 
-LISTERS: dict[type, Callable[[Any, BadItems], Listing]] = {Folder: list_folder}
+LISTERS: dict[type, Callable[[Any, BadItems], Listing]] = {
+    Folder: list_folder,
+    ImageTable: list_table,
+    Coco: list_coco,
+    HuggingFace: list_hugging_face,
+}
 """Readers: the `data:` of a plan, and where bad items are met -> what there is, no image opened."""
 
 UNREADABLE = "images that cannot be read"
@@ -126,10 +134,12 @@ def image_task(config: Images, cache: Path | None) -> ImageTask:
     classes, labels = _labels(listing, [entries[row] for row in rows])
     values = None if all(e.value is None for e in entries) else torch.tensor([entries[row].value for row in rows])
     everything = Split(found.pixels, labels, boxes, values=values)
-    went = placed([items[row] for row in rows], [splits[row] for row in rows])
+    went = tuple(Placed(items[row].name, str(splits[row]), items[row].group or "", contents[row]) for row in rows)
     parts = _parts(everything, went)
     in_each = {name: part.labels.numpy() for name, part in zip(SPLIT_NAMES, parts, strict=True)}
-    return ImageTask(listing.name, classes, parts, went, reading(config), bad.warnings + balance(classes, in_each))
+    return ImageTask(
+        listing.name, classes, parts, went, reading(config), listing.warnings + bad.warnings + balance(classes, in_each)
+    )
 
 
 def reading(config: Images) -> dict[str, Any]:

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from cropworth.data.bad_items import BadItems
 from cropworth.data.drawing import binned, drawn, joined
-from cropworth.data.signature import Placed
+from cropworth.data.signature import SPLIT_NAMES
 from cropworth.data.splits_file import read_splits
 from cropworth.errors import CropworthError, ManyError
 
-SPLIT_NAMES = ("train", "val", "test")
 TWO_LABELS = "items that hold the same as one with another label"
 MOST_SAID = 20
 FEW_ITEMS, MOST_UNEQUAL = 10, 10
@@ -127,12 +126,6 @@ def _in_two(
             do = "Remove one of them, or move it."
             problems.append(CropworthError(f"{got} ({one[1].where})", "nothing of one split in another", do))
     return problems
-
-
-def placed(items: Sequence[Item], splits: Sequence[str | None]) -> tuple[Placed, ...]:
-    """What a study keeps of it: training items, then those of validation and of the test, each in their order."""
-    rows = [Placed(i.name, split, i.group or "", i.content) for i, split in zip(items, splits, strict=True) if split]
-    return tuple(sorted(rows, key=lambda row: SPLIT_NAMES.index(row.split)))
 
 
 def balance(classes: Sequence[str], labels: Mapping[str, NDArray[np.int64]]) -> tuple[str, ...]:
@@ -285,8 +278,8 @@ def _refuse_few(items: Sequence[Item], splits: int) -> None:
         few = {kind: (counts[kind], of_units[kind], "groups or different items") for kind in sorted(counts)}
     problems = [
         CropworthError(
-            f"{count:,} items in {parts} {what} of the {kind}",
-            f"at least {splits} {what}, one for each split that is to be made",
+            f"{what} of the {kind}: {parts} (of {count:,} items)",
+            f"{splits} or more, one for each split that is to be made",
             "Add some, or say in the data what goes into which split.",
         )
         for kind, (count, parts, what) in few.items()

@@ -15,14 +15,16 @@ import joblib
 import torch
 
 from cropworth.data.build import build_task
-from cropworth.data.task import Task
+from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
 from cropworth.measure.energy import processor_counters
 from cropworth.measure.environment import available_cores
+from cropworth.study.augment import build_augmentation
 from cropworth.study.inference import measure_inference
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Study
+from cropworth.study.trackers import Tracker, tell
 from cropworth.study.train import run_trial, training_step
 from cropworth.study.variants import build_variant, item_flops
 
@@ -70,9 +72,10 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
     """Read the data and build every variant once, so that a plan fails before it trains, not after.
 
     Raises:
-        CropworthError: the data cannot be read, are too few, or a variant cannot be built on them.
+        CropworthError: the data cannot be read, are too few, or a variant or the augmentation cannot be built on them.
     """
     task = build_task(plan.data, folder)
+    build_augmentation(plan.training.augment, task)
     for size in plan.study.train_sizes:
         task.check_train_size(size)
     flops, notes = {}, list(task.warnings)
@@ -90,6 +93,7 @@ def run_study(
     progress: Callable[[Progress], None] = lambda _: None,
     trials: Sequence[dict[str, Any]] | None = None,
     looks: tuple[int, ...] = (),
+    trackers: Sequence[Tracker] = (),
 ) -> Study:
     """Train the trials that `out` does not have yet, `jobs` at a time, and measure the inference.
 
@@ -102,6 +106,7 @@ def run_study(
         progress: called at the start and after each trial.
         trials: those that the study shall have, see `Plan.trial`; None for all of the plan.
         looks: numbers of seeds after which one looks, where one does so several times. A folder keeps them.
+        trackers: told each trial that is finished and that they do not have yet; one that fails costs no trial.
 
     Raises:
         CropworthError: too many jobs, `out` is something else than a study, or one that is looked at after other
@@ -114,13 +119,18 @@ def run_study(
     header = plan.header(task.signature(), task.fingerprint(), prepared.warnings, weights)
     ledger.open(header | {"trials": [trial_name(trial) for trial in trials], "looks": list(looks)})
     ledger.write_splits(task.placed)
-    missing = [trial for trial in trials if not ledger.finished(trial_name(trial))]
+    by_name = {trial_name(trial): trial for trial in trials}
+    missing = [trial for name, trial in by_name.items() if not ledger.finished(name)]
+    for trial in trials:
+        if trial not in missing:
+            trackers = tell(trackers, trial, ledger.read_record)
     work = {trial_name(t): t["train_size"] * max(1, prepared.flops[t["name"]]) for t in missing}
     done, failed, work_done = len(trials) - len(missing), 0, 0
     progress(Progress(done, len(trials), 0.0 if missing else 1.0, 0))
     for name, status in _train(prepared, ledger, missing, jobs):
         done, failed, work_done = done + 1, failed + (status != "ok"), work_done + work[name]
         progress(Progress(done, len(trials), work_done / sum(work.values()), failed))
+        trackers = tell(trackers, by_name[name], ledger.read_record)
     # Looked at several times, the first timing stays: what was decided by it must be decided so again.
     timed = None if missing and not looks else ledger.read_latency()
     if timed is None or not timed.seconds_per_item.keys() >= plan.variants.keys():
@@ -142,8 +152,21 @@ def check_jobs(jobs: int) -> None:
         )
 
 
-def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> float:
-    """Expected wall seconds of these trials, from a few timed training steps of each variant; nothing is kept.
+@dataclass(frozen=True)
+class Estimate:
+    """What trials are expected to take.
+
+    Attributes:
+        seconds: of the wall clock.
+        waiting_share: share of it in which training would wait for its data.
+    """
+
+    seconds: float
+    waiting_share: float
+
+
+def estimate(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> Estimate:
+    """What these trials would take, from a few timed training steps of each variant; nothing is kept.
 
     Args:
         prepared: what to study.
@@ -156,7 +179,7 @@ def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int
     check_jobs(jobs)
     plan, task = prepared.plan, prepared.task
     torch.set_num_threads(available_cores() // jobs)
-    batch = task.training_epoch(min(task.train_limit, plan.training.batch_size), 0, 0)
+    batch, drawing = _drawn(prepared)
     per_item: dict[str, float] = {}
     for name in {trial["name"] for trial in trials}:
         step = training_step(build_variant(plan, name, task, 0, prepared.folder), batch)
@@ -167,7 +190,25 @@ def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int
         per_item[name] = (time.perf_counter() - start) / ESTIMATE_STEPS / len(batch)
     # Validation runs forward only, about a third of a training step.
     seen = [plan.training.epochs * (t["train_size"] + len(task.validation) / 3) for t in trials]
-    return float(sum(per_item[t["name"]] * items for t, items in zip(trials, seen, strict=True)) / jobs)
+    computing = sum(per_item[t["name"]] * items for t, items in zip(trials, seen, strict=True))
+    waiting = sum(drawing * plan.training.epochs * t["train_size"] for t in trials)
+    return Estimate((computing + waiting) / jobs, waiting / (computing + waiting) if trials else 0.0)
+
+
+def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> float:
+    """The seconds of `estimate`."""
+    return estimate(prepared, trials, jobs).seconds
+
+
+def _drawn(prepared: Prepared) -> tuple[Split, float]:
+    """One training batch, and the seconds that drawing took for each of its items."""
+    task, training = prepared.task, prepared.plan.training
+    size = min(task.train_limit, training.batch_size)
+    augmentation = build_augmentation(training.augment, task)
+    start = time.perf_counter()
+    drawn = task.training_batches(size, 0, 0, size)
+    batch = next(drawn if augmentation is None else augmentation.batches(drawn, 0, 0))
+    return batch, (time.perf_counter() - start) / size
 
 
 def _train(prepared: Prepared, ledger: Ledger, trials: list[dict[str, Any]], jobs: int) -> Iterator[tuple[str, str]]:
