@@ -18,12 +18,13 @@ from cropworth.data.task import Task
 from cropworth.errors import CropworthError
 from cropworth.measure.energy import processor_counters
 from cropworth.measure.environment import available_cores
+from cropworth.study.check import sizes_not_there, try_variant
 from cropworth.study.inference import measure_inference
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Study
 from cropworth.study.train import run_trial, training_step
-from cropworth.study.variants import build_variant, item_flops
+from cropworth.study.variants import build_variant
 
 # Enough steps to see past the first ones, which allocate.
 ESTIMATE_STEPS = 5
@@ -67,12 +68,13 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
     """Read the data and build every variant once, so that a plan fails before it trains, not after.
 
     Raises:
-        CropworthError: the data cannot be read, are too few, or a variant cannot be built on them.
+        CropworthError: the data cannot be read, are too few, or a variant cannot be built on them; what is found
+            first, where `cropworth.study.check` finds all.
     """
     task = build_task(plan.data, folder)
-    for size in plan.study.train_sizes:
-        task.check_train_size(size)
-    flops = {name: item_flops(build_variant(plan, name, task, 0, folder), task) for name in plan.variants}
+    for problem in sizes_not_there(plan, task):
+        raise problem
+    flops = {name: try_variant(plan, name, task, folder)[1] for name in plan.variants}
     return Prepared(plan, folder, task, flops)
 
 
