@@ -14,7 +14,7 @@ from torch import nn
 
 from cropworth.config import Config, read_yaml, salvage
 from cropworth.data.build import build_task
-from cropworth.data.config import DataConfig
+from cropworth.data.config import DataConfig, located
 from cropworth.data.task import Task
 from cropworth.errors import CropworthError, ManyError
 from cropworth.study.classifier import Classifier
@@ -64,7 +64,7 @@ def check(path: Path) -> Checked:
     if plan is None:
         only, _ = salvage(_DataOnly, {"data": values.get("data")})
         if only is not None:
-            read_data(only.data, folder, found)
+            read_data(located(only.data, folder), folder, found)
         return found
     found.plan = plan = plan.located(folder)
     read_data(plan.data, folder, found)
