@@ -105,12 +105,11 @@ def check(path: PlanFile, jobs: Jobs = None) -> None:
 
     found = check_plan(path)
     problems = [*found.problems, *_of_prices(found)]
-    if found.task is not None:
-        print_warnings(found.task.warnings)
+    print_warnings(found.warnings)
     if problems or found.plan is None or found.task is None:
         print_problems(path, problems)
         raise typer.Exit(2)
-    prepared = Prepared(found.plan, path.parent, found.task, found.flops)
+    prepared = Prepared(found.plan, path.parent, found.task, found.flops, tuple(found.warnings))
     print_task(found.plan.name, found.task)
     print_trials(prepared)
     workers = jobs or available_cores()
@@ -278,7 +277,7 @@ def _prepare(path: Path) -> Prepared:
     economics = read_economics(plan.economics, [])
     prepared = prepare(plan, path.parent)
     economics.check_classes(prepared.task.classes)
-    print_warnings(prepared.task.warnings)
+    print_warnings(prepared.warnings)
     return prepared
 
 

@@ -21,13 +21,13 @@ SPLITS = {"train", "val", "test"}
 
 # Words in the names of columns. What people call things; datasets' and pandas' examples among them.
 WORDS: dict[str, frozenset[str]] = {
-    "path": frozenset("path file filename filepath image img picture photo".split()),
-    "label": frozenset("label labels class target category diagnosis dx y species".split()),
-    "group": frozenset("group patient subject person user author".split()),
-    "time": frozenset("time date datetime timestamp year".split()),
-    "text": frozenset("text sentence document review comment content message body".split()),
-    "item": frozenset("item series sample case episode recording id".split()),
-    "step": frozenset("step t time timestamp index".split()),
+    "path": frozenset(["path", "file", "filename", "filepath", "image", "img", "picture", "photo"]),
+    "label": frozenset(["label", "labels", "class", "target", "category", "diagnosis", "dx", "y", "species"]),
+    "group": frozenset(["group", "patient", "subject", "person", "user", "author"]),
+    "time": frozenset(["time", "date", "datetime", "timestamp", "year"]),
+    "text": frozenset(["text", "sentence", "document", "review", "comment", "content", "message", "body"]),
+    "item": frozenset(["item", "series", "sample", "case", "episode", "recording", "id"]),
+    "step": frozenset(["step", "t", "time", "timestamp", "index"]),
 }
 BOXES = (
     ("x", "y", "w", "h"),

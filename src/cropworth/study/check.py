@@ -37,7 +37,8 @@ class Checked:
         economics: its prices as they stand in the file, which this room does not judge.
         task: the data, less what was left out of them; None where they cannot be read.
         left_out: how many bad items the task lacks.
-        flops: of one item's inference, of the variants that could be built on the data.
+        flops: of one item's inference, of the variants that could be built.
+        warnings: what one must know of the data and the models, a sentence each.
         problems: all that is wrong, less the prices; none where the plan will run.
     """
 
@@ -46,6 +47,7 @@ class Checked:
     task: Task | None = None
     left_out: int = 0
     flops: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     problems: list[CropworthError] = field(default_factory=list)
 
 
@@ -84,6 +86,7 @@ def read_data(config: DataConfig, folder: Path, found: Checked) -> None:
         try:
             with guarded("while the data were read"):
                 found.task = build_task(settings, folder)
+                found.warnings += found.task.warnings
                 return
         except CropworthError as error:
             new = [problem for problem in _each(error) if str(problem) not in seen]
@@ -136,19 +139,20 @@ def _check_variants(plan: Plan, folder: Path, found: Checked) -> None:
     task = found.task or StandIn(plan)
     named: dict[str, tuple[CropworthError, list[str]]] = {}
     for name in plan.variants:
-        for problem in _of_variant(plan, name, task, folder, found.flops):
+        for problem in _of_variant(plan, name, task, folder, found):
             named.setdefault(str(problem), (problem, []))[1].append(name)
     for problem, names in named.values():
         of = f"variants.{names[0]}" if len(names) == 1 else f"variants {', '.join(names)}"
         found.problems.append(CropworthError(f"{of}: {problem.got}", problem.expected, problem.do))
 
 
-def _of_variant(plan: Plan, name: str, task: Task, folder: Path, flops: dict[str, int]) -> list[CropworthError]:
+def _of_variant(plan: Plan, name: str, task: Task, folder: Path, found: Checked) -> list[CropworthError]:
     problems: list[CropworthError] = []
     with _noted(problems):
         if isinstance(plan.variants[name], Oracle):
             _check_boxes(task)
-        model, flops[name] = try_variant(plan, name, task, folder)
+        model, found.flops[name] = try_variant(plan, name, task, folder)
+        found.warnings += [note for note in model.notes if note not in found.warnings]
         with guarded("in its first training step"):
             _take_step(model, plan, name, task)
         with guarded("while it predicted"):
