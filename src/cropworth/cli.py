@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cropworth.errors import CropworthError
-from cropworth.terminal import duration, err, out, print_problems, print_task, print_trials, print_warnings
+from cropworth.terminal import err, out, print_expected, print_problems, print_task, print_trials, print_warnings
 
 if TYPE_CHECKING:
     from cropworth.study.check import Checked
@@ -80,7 +80,7 @@ def plan(
     """Say what a study would run and how long it would take, measured by a few training steps; run nothing."""
     from cropworth.measure.environment import available_cores
     from cropworth.study.ledger import Ledger, trial_name
-    from cropworth.study.run import estimate_seconds
+    from cropworth.study.run import estimate
 
     prepared = _prepare(path)
     task, trials = prepared.task, prepared.plan.trials()
@@ -89,8 +89,7 @@ def plan(
     out.print(f"[bold]{prepared.plan.name}[/]: {task.name}, {predicted}, {len(task.test):,} test items")
     print_trials(prepared)
     workers = jobs or available_cores()
-    seconds = estimate_seconds(prepared, missing, workers) if missing else 0.0
-    out.print(f"{len(missing)} to run, {workers} at a time: about {duration(seconds)}")
+    print_expected(estimate(prepared, missing, workers), len(missing), workers)
 
 
 @app.command()
@@ -101,7 +100,7 @@ def check(path: PlanFile, jobs: Jobs = None) -> None:
     """
     from cropworth.measure.environment import available_cores
     from cropworth.study.check import check as check_plan
-    from cropworth.study.run import Prepared, estimate_seconds
+    from cropworth.study.run import Prepared, estimate
 
     found = check_plan(path)
     problems = [*found.problems, *_of_prices(found)]
@@ -112,9 +111,9 @@ def check(path: PlanFile, jobs: Jobs = None) -> None:
     prepared = Prepared(found.plan, path.parent, found.task, found.flops, tuple(found.warnings))
     print_task(found.plan.name, found.task)
     print_trials(prepared)
-    workers = jobs or available_cores()
-    seconds = estimate_seconds(prepared, found.plan.trials(), workers)
-    out.print(f"No problems. To train all, {workers} at a time: about {duration(seconds)}", highlight=False)
+    trials, workers = found.plan.trials(), jobs or available_cores()
+    print_expected(estimate(prepared, trials, workers), len(trials), workers)
+    out.print("No problems.")
 
 
 @app.command()
@@ -352,9 +351,11 @@ def _appraise(found: Study, settings: list[str]) -> tuple[Economics, Appraisal]:
 
 def _print(appraisal: Appraisal) -> None:
     from cropworth.report.outlook import next_of_best
-    from cropworth.report.text import terminal_table
+    from cropworth.report.text import terminal_table, waiting_line
 
     out.print(terminal_table(appraisal))
+    if waiting := waiting_line(appraisal):
+        out.print(waiting, highlight=False, markup=False)
     out.print(f"\n[bold]{appraisal.headline}[/]", highlight=False)
     for sentence in (*next_of_best(appraisal), *appraisal.gaps):
         out.print(sentence, highlight=False, markup=False)

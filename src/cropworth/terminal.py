@@ -13,7 +13,7 @@ from cropworth.errors import CropworthError
 
 if TYPE_CHECKING:
     from cropworth.data.task import Task
-    from cropworth.study.run import Prepared
+    from cropworth.study.run import Estimate, Prepared
 
 # Of more classes only the rarest are shown: it is they that have too few items.
 MOST_CLASSES = 20
@@ -78,6 +78,14 @@ def print_trials(prepared: Prepared) -> None:
     sizes = ", ".join(f"{size:,}" for size in sorted(set(plan.study.train_sizes)))
     trials = len(plan.trials())
     out.print(f"{len(plan.variants)} variants x sizes {sizes} x {plan.study.seeds} seeds = {trials} trials")
+
+
+def print_expected(expected: Estimate, trials: int, jobs: int) -> None:
+    """How long it takes to train them, and how much of that is waiting for data."""
+    from cropworth.report.text import percent
+
+    waiting = f", {percent(expected.waiting_share)} of it waiting for data" if trials else ""
+    out.print(f"{trials} to run, {jobs} at a time: about {duration(expected.seconds)}{waiting}")
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,10 @@ from typing import Any
 from cropworth.data.peek import SPLITS, Peek, peek
 from cropworth.errors import CropworthError
 
-IMAGES = frozenset([".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".ppm", ".pgm", ".jp2", ".dcm", ".dicom"])
+IMAGES = frozenset(
+    f".{ending}"
+    for ending in "png jpg jpeg tif tiff webp gif bmp ppm pgm jp2 dcm dicom".split()  # noqa: SIM905
+)
 TABLES = (".csv", ".parquet")
 # How many of the paths in a table, or of the images in a JSON file, are looked for.
 PATHS = 20

@@ -17,8 +17,9 @@ from torch import Tensor
 from cropworth.data.signature import Numbers, Placed, Signature
 from cropworth.errors import CropworthError
 
-# Streams of random numbers that must never meet: a task's splits, the choice of training items, the epochs.
-SPLITS, CHOICE, EPOCH = 1, 2, 3
+# Streams of random numbers that must never meet: a task's splits, the choice of training items, the epochs, their
+# augmentation.
+SPLITS, CHOICE, EPOCH, AUGMENT = 1, 2, 3, 4
 
 
 def share_of_each(labels: NDArray[np.int64], share: float, rng: np.random.Generator) -> list[NDArray[np.int64]]:

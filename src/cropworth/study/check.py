@@ -17,6 +17,7 @@ from cropworth.data.build import build_task
 from cropworth.data.config import DataConfig, located
 from cropworth.data.task import Task
 from cropworth.errors import CropworthError, ManyError
+from cropworth.study.augment import build_augmentation
 from cropworth.study.classifier import Classifier
 from cropworth.study.guard import guarded
 from cropworth.study.plan import Oracle, Plan
@@ -72,6 +73,12 @@ def check(path: Path) -> Checked:
     read_data(plan.data, folder, found)
     if found.task is not None:
         found.problems += sizes_not_there(plan, found.task, found.left_out)
+    try:
+        with guarded("while the augmentation was built"):
+            build_augmentation(plan.training.augment, found.task or StandIn(plan))
+    except CropworthError as error:
+        found.problems += _each(error)
+        plan = _trained_with(plan, augment=())
     _check_variants(plan, folder, found)
     return found
 
@@ -171,10 +178,9 @@ def _take_step(model: Classifier, plan: Plan, name: str, task: Task) -> None:
     few = copy.copy(task)
     few.validation = task.validation.take(slice(FEW))
     items = min(plan.training.batch_size, task.train_limit, *plan.study.train_sizes)
-    once = plan.model_copy(update={"training": plan.training.model_copy(update={"epochs": 1})})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        fit = train(model, few, once, name, items, 0)
+        fit = train(model, few, _trained_with(plan, epochs=1), name, items, 0)
     if fit.diverged:
         raise CropworthError(
             "a loss that is not finite in the first training step",
@@ -190,6 +196,10 @@ def _take_step(model: Classifier, plan: Plan, name: str, task: Task) -> None:
                 "a gradient for some of them",
                 "Look for no_grad, detach or argmax in the backbone.",
             )
+
+
+def _trained_with(plan: Plan, **settings: Any) -> Plan:
+    return plan.model_copy(update={"training": plan.training.model_copy(update=settings)})
 
 
 def _check_boxes(task: Task) -> None:
