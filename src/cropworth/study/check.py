@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,21 +85,15 @@ def check(path: Path) -> Checked:
 
 def read_data(config: DataConfig, folder: Path, found: Checked) -> None:
     """Read all items; where some are bad, note all of them and go on with the rest."""
-    wanted = [config]
-    if getattr(config, "on_bad_item", "skip") == "fail":
-        wanted.append(config.model_copy(update={"on_bad_item": "skip"}))
-    seen: set[str] = set()
-    for settings in wanted:
-        try:
-            with guarded("while the data were read"):
-                found.task = build_task(settings, folder)
-                found.warnings += found.task.warnings
-                return
-        except CropworthError as error:
-            new = [problem for problem in _each(error) if str(problem) not in seen]
-            found.problems += new
-            found.left_out += len(new)
-            seen |= {str(problem) for problem in new}
+    before = len(found.problems)
+    with _noted(found.problems), guarded("while the data were read"):
+        found.task = build_task(config, folder)
+        found.warnings += found.task.warnings
+    if found.task is None and getattr(config, "on_bad_item", "skip") == "fail":
+        found.left_out = len(found.problems) - before
+        # What is wrong now comes of what was left out, and may be right once that is mended.
+        with suppress(CropworthError), guarded("while the data were read"):
+            found.task = build_task(config.model_copy(update={"on_bad_item": "skip"}), folder)
 
 
 def sizes_not_there(plan: Plan, task: Task, left_out: int = 0) -> list[CropworthError]:
