@@ -83,6 +83,7 @@ def test_worth_and_report_never_name_torch(name: str) -> None:
     [
         "cropworth",
         "cropworth.cli",
+        "cropworth.data.splits",
         "cropworth.worth.appraisal",
         "cropworth.worth.predictions",
         "cropworth.report.html",
@@ -122,6 +123,7 @@ def test_public_names() -> None:
         "Warp",
         "Zoom",
         "appraise",
+        "attach",
         "auxiliary_crops",
         "box_iou",
         "boxes_to_theta",
@@ -132,6 +134,7 @@ def test_public_names() -> None:
         "crop_health",
         "invert",
         "jitter",
+        "load",
         "localisation_iou",
         "map_boxes",
         "map_points",

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cropworth.crops.attach import attach
     from cropworth.crops.geometry import (
         box_iou,
         boxes_to_theta,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         UnboundedAffine,
         Zoom,
     )
+    from cropworth.deploy.load import load
     from cropworth.errors import CropworthError
     from cropworth.worth.appraisal import appraise
     from cropworth.worth.economics import read_economics
@@ -77,6 +79,7 @@ _HOME = {
     "Warp": "crops.splines",
     "Zoom": "crops.transforms",
     "appraise": "worth.appraisal",
+    "attach": "crops.attach",
     "auxiliary_crops": "crops.training",
     "box_iou": "crops.geometry",
     "boxes_to_theta": "crops.geometry",
@@ -87,6 +90,7 @@ _HOME = {
     "crop_health": "crops.health",
     "invert": "crops.geometry",
     "jitter": "crops.training",
+    "load": "deploy.load",
     "localisation_iou": "crops.health",
     "map_boxes": "crops.geometry",
     "map_points": "crops.geometry",
@@ -133,6 +137,7 @@ __all__ = [
     "Warp",
     "Zoom",
     "appraise",
+    "attach",
     "auxiliary_crops",
     "box_iou",
     "boxes_to_theta",
@@ -143,6 +148,7 @@ __all__ = [
     "crop_health",
     "invert",
     "jitter",
+    "load",
     "localisation_iou",
     "map_boxes",
     "map_points",

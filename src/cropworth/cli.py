@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import resources
@@ -26,6 +26,7 @@ from cropworth.terminal import (
 )
 
 if TYPE_CHECKING:
+    from cropworth.deploy.trial import Trial
     from cropworth.study.check import Checked
     from cropworth.study.record import Study
     from cropworth.study.run import Prepared
@@ -42,6 +43,10 @@ app = typer.Typer(
 PlanFile = Annotated[Path, typer.Argument(help="The plan, a YAML file.")]
 StudyFolder = Annotated[
     Path | None, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`; else --predictions.")
+]
+TrainedStudy = Annotated[Path, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Of the trial; by default the one with the lowest validation loss.")
 ]
 Predictions = Annotated[
     Path | None,
@@ -64,6 +69,12 @@ Prices = Annotated[
     Path | None, typer.Option("--economics", help="A YAML file of prices, or a plan with them; instead of the plan's.")
 ]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Trials at a time; by default one a processor.")]
+Trackers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track", help="Tell trials to tensorboard:FOLDER, mlflow:ADDRESS or wandb:PROJECT; may be repeated."
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="A price, such as economics.predictions_per_year=5e6; may be repeated."),
@@ -159,12 +170,13 @@ def study(
     budget_hours: Annotated[
         float | None, typer.Option(help="With --until-clear: machine hours that all trainings may take together.")
     ] = None,
+    track: Trackers = None,
 ) -> None:
     """Run a study: train what is missing, time the inference, appraise, write the report."""
     for option, value in (("--most-seeds", most_seeds), ("--budget-hours", budget_hours)):
         if value is not None and not until_clear:
             raise CropworthError(f"{option} without --until-clear", "both or none", "Add --until-clear.")
-    _run_study(path, folder, jobs, (most_seeds, budget_hours) if until_clear else None)
+    _run_study(path, folder, jobs, (most_seeds, budget_hours) if until_clear else None, track or [])
 
 
 @app.command()
@@ -219,6 +231,55 @@ def report(
 
 
 @app.command()
+def predict(
+    folder: TrainedStudy,
+    files: Annotated[list[Path], typer.Argument(help="Files, and folders of them.")],
+    variant: Annotated[str, typer.Option("--variant", help="Its name in the plan.")],
+    seed: Seed = None,
+    to: Annotated[Path | None, typer.Option("--out", help="A CSV file; by default it is printed.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Items at a time.")] = 64,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files that cannot be read, and count them.")
+    ] = False,
+) -> None:
+    """Predict what stands in files: labels, probabilities, and where the variant looked, as CSV."""
+    from cropworth.deploy.load import loaded
+    from cropworth.deploy.predict import as_csv, predict_files
+    from cropworth.study.ledger import write_atomically
+
+    model = loaded(_trial(folder, variant, seed))
+    found = predict_files(model, files, batch_size, "skip" if skip_bad else "fail")
+    for warning in found.warnings:
+        typer.echo(warning, err=True)
+    if to is None:
+        sys.stdout.write(as_csv(found))
+        return
+    try:
+        write_atomically(to, as_csv(found))
+    except OSError as error:
+        raise CropworthError(
+            f"{to} ({error.strerror})", "a file that can be written", "Choose another --out."
+        ) from None
+    out.print(f"{len(found.rows):,} predictions: {to}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    folder: TrainedStudy,
+    variant: Annotated[str, typer.Option("--variant", help="Its name in the plan.")],
+    kind: Annotated[str, typer.Option("--format", help="onnx, torch-export or safetensors; see docs/deploy.md.")],
+    to: Annotated[Path, typer.Option("--out", help="A new folder: the model, an example that runs it, its card.")],
+    seed: Seed = None,
+) -> None:
+    """Write a trained variant for use elsewhere, and check that it predicts the same."""
+    from cropworth.deploy.export import export as export_trial
+
+    difference = export_trial(_trial(folder, variant, seed), kind, to)
+    said = f"{to}: its predictions differ by at most {difference:.1g} from those of the study's model"
+    out.print(said, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def economics(
     name: Annotated[str, typer.Argument(help="generic, medical-screening, inspection, moderation or trading-signal.")],
 ) -> None:
@@ -240,15 +301,21 @@ def main() -> None:
 
 
 def _run_study(
-    path: Path, folder: Path, jobs: int | None, until_clear: tuple[int | None, float | None] | None = None
+    path: Path,
+    folder: Path,
+    jobs: int | None,
+    until_clear: tuple[int | None, float | None] | None = None,
+    track: Sequence[str] = (),
 ) -> None:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     from cropworth.measure.environment import available_cores
     from cropworth.study.run import Progress, run_study
+    from cropworth.study.trackers import open_tracker
 
     prepared = _prepare(path)
+    trackers = [open_tracker(text, folder, prepared.plan.name) for text in track]
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
     # The time left is estimated from the last hour: by default only 30 seconds count, in which no trial may end.
     bars = Bar(*columns, console=out, disable=not out.is_terminal, speed_estimate_period=3600)
@@ -261,17 +328,27 @@ def _run_study(
 
         workers = jobs or available_cores()
         if until_clear is None:
-            found = run_study(prepared, folder, workers, show)
+            found = run_study(prepared, folder, workers, show, trackers=trackers)
         else:
             from cropworth.until_clear import run_until_clear
             from cropworth.worth.sequential import MOST_SEEDS
 
             most_seeds, hours = until_clear
             most_seeds = MOST_SEEDS if most_seeds is None else most_seeds
-            found = run_until_clear(prepared, folder, workers, most_seeds, hours, show, _tell)
+            found = run_until_clear(prepared, folder, workers, most_seeds, hours, show, _tell, trackers)
     economics, appraisal = _appraise(found, [])
     _print(appraisal)
     _write_report(found, appraisal, economics, folder / "report.html")
+
+
+def _trial(folder: Path, variant: str, seed: int | None) -> Trial:
+    """The trial that speaks for a variant; what is to be known of it is told at once."""
+    from cropworth.deploy.trial import choose
+
+    trial = choose(folder, variant, seed)
+    if trial.warning:
+        typer.echo(trial.warning, err=True)
+    return trial
 
 
 def _tell(look: Look) -> None:

@@ -93,6 +93,16 @@ def texts(folder: Path) -> None:
     rows(folder / "notes.csv", ["id", "message", "category"], values)
 
 
+def steps(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    values: list[list[object]] = [
+        [f"r{item}", step, *rng.normal(item % 2, 1, 2).round(3), CLASSES[item % 2]]
+        for item in range(40)
+        for step in range(12)
+    ]
+    rows(folder / "runs.csv", ["recording", "step", "ax", "ay", "label"], values)
+
+
 Made = Callable[[Path], None]
 # What data are -> what makes them, the keys that the plan must have, and variants it has besides the usual ones.
 KINDS: dict[str, tuple[Made, dict[str, object], set[str]]] = {
@@ -107,6 +117,7 @@ KINDS: dict[str, tuple[Made, dict[str, object], set[str]]] = {
     ),
     "coco": (coco, {"task": "coco", "folder": "data/images", "image_size": 32}, {"oracle"}),
     "datasets": (saved_dataset, {"task": "hugging-face", "image_column": "image", "label_column": "label"}, set()),
+    "series": (steps, {"task": "series", "item_column": "recording", "features": ["ax", "ay"]}, {"max", "attention"}),
     "texts": (texts, {"task": "documents", "text_column": "message", "label_column": "category"}, {"max", "attention"}),
 }  # fmt: skip
 
