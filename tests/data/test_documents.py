@@ -13,6 +13,7 @@ from cropworth.data.build import build_task
 from cropworth.data.config import Documents, located
 from cropworth.data.sequences import SequenceTask
 from cropworth.errors import CropworthError
+from cropworth.study.ledger import Ledger
 
 GOOD = [row for n in range(6) for row in ((f"one {n}", "x"), (f"two {n}", "y"))]
 
@@ -270,8 +271,7 @@ def test_the_same_text_in_two_splits_is_an_error_even_where_bad_rows_are_left_ou
 def test_a_file_of_splits(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", [*GOOD])
     first = read(path, split_seed=3)
-    rows = [(placed.name, placed.split, placed.content) for placed in first.placed]
-    write(tmp_path / "splits.csv", rows, ("item", "split", "sha256"))
+    Ledger(tmp_path).write_splits(first.placed)
     assert read(path, splits=str(tmp_path / "splits.csv")).fingerprint() == first.fingerprint()
     write(path, [("another text", "x"), *GOOD[1:]])
     with pytest.raises(CropworthError, match="row 1: 1, which is not what it was when"):

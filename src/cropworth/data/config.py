@@ -74,7 +74,7 @@ class Splitting(OnBadItem):
     """What the readers of your own files share: which items train, validate and test."""
 
     validation_share: float = Field(default=0.15, gt=0, lt=0.5)
-    """Share of the items for validation, where the data do not say which."""
+    """Share for validation of what the test leaves, where the data do not say which."""
     test_share: float = Field(default=0.25, gt=0, lt=0.9)
     """Share of the items for the test, where the data do not say which."""
     split_seed: int = Field(default=0, ge=0)
