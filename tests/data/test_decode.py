@@ -197,10 +197,10 @@ JPEG, PNG = packed(NOISE, "JPEG"), packed(NOISE)
     ("content", "reason"),
     [
         (b"", "an empty file"),
-        (b"path,label\na.png,1\n", "cannot identify image file"),
+        (b"path,label\na.png,1\n", r"no image\); expected one of PNG, JPEG"),
         (JPEG[: len(JPEG) // 2], "truncated"),
         (PNG[: len(PNG) // 2], "truncated"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cannot identify image file"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", r"no image\); expected one of PNG, JPEG"),
         (png(60_000, 60_000), "3600000000 pixels"),
         (png(12_000, 9_000), "108000000 pixels"),
     ],

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from cropworth.data.config import Images
 from cropworth.data.dicom import HEAD, is_dicom, read_dicom
@@ -68,6 +67,11 @@ def decode(source: Path | bytes, settings: Images, name: str | None = None) -> D
             f"{called} ({error})",
             f"at most {Image.MAX_IMAGE_PIXELS:,} pixels, Pillow's limit (JPEGs that are not progressive may have more)",
             "Shrink it or cut it into tiles.",
+        ) from None
+    except UnidentifiedImageError:
+        known = ", ".join(FORMATS)
+        raise CropworthError(
+            f"{called} (no image)", f"one of {known} or DICOM", "Convert or remove the file."
         ) from None
     except CropworthError as error:
         raise CropworthError(f"{called} ({error.got})", error.expected, error.do) from None
@@ -140,7 +144,8 @@ def of_picture(picture: Image.Image, settings: Images) -> Tensor:
     shown = turned.convert("RGBA") if turned.has_transparency_data else turned
     if shown.mode == "RGBA":
         shown = Image.alpha_composite(Image.new("RGBA", shown.size, (0, 0, 0, 255)), shown)
-    pixels: Tensor = pil_to_tensor(shown.convert("L" if settings.channels == 1 else "RGB"))
+    shown = shown.convert("L" if settings.channels == 1 else "RGB")
+    pixels = torch.from_numpy(np.atleast_3d(np.array(shown))).permute(2, 0, 1).contiguous()
     return pixels.float() / 255 if settings.bits == 16 else pixels
 
 
