@@ -7,30 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
-from cropworth.cli import app, main
+from cropworth.cli import main
 from cropworth.config import parse
-from cropworth.data.config import (
-    CardanoSentiment,
-    Coco,
-    DigitsCluttered,
-    Documents,
-    Folder,
-    FxBars,
-    HuggingFace,
-    ImageTable,
-    OrderBook,
-    PlantedSentence,
-    ReutersR8,
-    SeriesFile,
-    TorchDataset,
-    Ucr,
-    Watch,
-)
-from cropworth.study.plan import Backbone, Crop, Grid, Plan, Timing, Training
+from cropworth.study.plan import Plan
 from cropworth.worth import cost_rows, prediction_rows
-from cropworth.worth.economics import Economics
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -46,9 +27,7 @@ def blocks(language: str) -> list[str]:
     [
         code
         for page in ("crops.md", "models.md")
-        for code in re.findall(
-            r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL
-        )
+        for code in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
     ],
 )
 def test_the_guides_run(code: str) -> None:
@@ -104,9 +83,7 @@ def test_yaml_blocks_are_plans(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    re.findall(
-        r"```yaml\n(data:.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL
-    ),
+    re.findall(r"```yaml\n(data:.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL),
 )
 def test_examples_of_data_are_of_a_plan(text: str) -> None:
     plan = yaml.safe_load(next(text for text in blocks("yaml") if "data:" in text))
