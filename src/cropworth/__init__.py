@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         UnboundedAffine,
         Zoom,
     )
+    from cropworth.deploy.load import load
     from cropworth.errors import CropworthError
     from cropworth.worth.appraisal import appraise
     from cropworth.worth.economics import read_economics
@@ -89,6 +90,7 @@ _HOME = {
     "crop_health": "crops.health",
     "invert": "crops.geometry",
     "jitter": "crops.training",
+    "load": "deploy.load",
     "localisation_iou": "crops.health",
     "map_boxes": "crops.geometry",
     "map_points": "crops.geometry",
@@ -146,6 +148,7 @@ __all__ = [
     "crop_health",
     "invert",
     "jitter",
+    "load",
     "localisation_iou",
     "map_boxes",
     "map_points",

@@ -12,11 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from cropworth.errors import CropworthError
+from cropworth.terminal import (
+    err,
+    out,
+    print_expected,
+    print_problems,
+    print_proposal,
+    print_task,
+    print_trials,
+    print_warnings,
+)
 
 if TYPE_CHECKING:
+    from cropworth.deploy.trial import Trial
+    from cropworth.study.check import Checked
     from cropworth.study.record import Study
     from cropworth.study.run import Prepared
     from cropworth.until_clear import Look
@@ -29,11 +40,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
-
 PlanFile = Annotated[Path, typer.Argument(help="The plan, a YAML file.")]
 StudyFolder = Annotated[
     Path | None, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`; else --predictions.")
+]
+TrainedStudy = Annotated[Path, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Of the trial; by default the one with the lowest validation loss.")
 ]
 Predictions = Annotated[
     Path | None,
@@ -79,6 +92,26 @@ def demo(
 
 
 @app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="Your data: a folder of images, a table, COCO JSON, series or texts.")],
+    to: Annotated[Path, typer.Option("--out", help="The plan to write, which must not exist yet.")] = Path("plan.yaml"),
+    jobs: Jobs = None,
+) -> None:
+    """Look at your data and write a commented plan for them that runs as it is; put in your own prices."""
+    from cropworth.measure.environment import available_cores
+    from cropworth.study.ledger import write_atomically
+    from cropworth.study.propose import propose
+
+    if to.exists():
+        raise CropworthError(f"{to}, which is there already", "a new file", "Choose another --out, or remove it.")
+    if not to.absolute().parent.is_dir():
+        raise CropworthError(f"--out {to}", f"a file in a folder that is there, unlike {to.parent}", "Make the folder.")
+    proposal = propose(data, to, _template("generic"), jobs or available_cores())
+    write_atomically(to, proposal.text)
+    print_proposal(proposal, to)
+
+
+@app.command()
 def plan(
     path: PlanFile,
     folder: Annotated[Path | None, typer.Option("--out", help="A study that may have finished trials already.")] = None,
@@ -86,23 +119,41 @@ def plan(
 ) -> None:
     """Say what a study would run and how long it would take, measured by a few training steps; run nothing."""
     from cropworth.measure.environment import available_cores
-    from cropworth.report.text import percent
     from cropworth.study.ledger import Ledger, trial_name
     from cropworth.study.run import estimate
 
     prepared = _prepare(path)
-    read, task, trials = prepared.plan, prepared.task, prepared.plan.trials()
+    task, trials = prepared.task, prepared.plan.trials()
     missing = [t for t in trials if folder is None or not Ledger(folder).finished(trial_name(t))]
-    sizes = ", ".join(f"{size:,}" for size in sorted(set(read.study.train_sizes)))
     predicted = f"{len(task.classes)} classes" if task.classes else "a number to predict"
-    out.print(f"[bold]{read.name}[/]: {task.name}, {predicted}, {len(task.test):,} test items")
-    for name, count in prepared.flops.items():
-        out.print(f"  {name} ({read.kind(name)}): {count / 1e6:,.1f} MFLOP an item")
-    out.print(f"{len(read.variants)} variants x sizes {sizes} x {read.study.seeds} seeds = {len(trials)} trials")
+    out.print(f"[bold]{prepared.plan.name}[/]: {task.name}, {predicted}, {len(task.test):,} test items")
+    print_trials(prepared)
     workers = jobs or available_cores()
-    expected = estimate(prepared, missing, workers)
-    waiting = f", {percent(expected.waiting_share)} of it waiting for data" if missing else ""
-    out.print(f"{len(missing)} to run, {workers} at a time: about {_duration(expected.seconds)}{waiting}")
+    print_expected(estimate(prepared, missing, workers), len(missing), workers)
+
+
+@app.command()
+def check(path: PlanFile, jobs: Jobs = None) -> None:
+    """Say all that is wrong with a plan, its data and its models at once; read every file, train a step, keep nothing.
+
+    Exit status 2 where there are problems.
+    """
+    from cropworth.measure.environment import available_cores
+    from cropworth.study.check import check as check_plan
+    from cropworth.study.run import Prepared, estimate
+
+    found = check_plan(path)
+    problems = [*found.problems, *_of_prices(found)]
+    print_warnings(found.warnings)
+    if problems or found.plan is None or found.task is None:
+        print_problems(path, problems)
+        raise typer.Exit(2)
+    prepared = Prepared(found.plan, path.parent, found.task, found.flops, tuple(found.warnings))
+    print_task(found.plan.name, found.task)
+    print_trials(prepared)
+    trials, workers = found.plan.trials(), jobs or available_cores()
+    print_expected(estimate(prepared, trials, workers), len(trials), workers)
+    out.print("No problems.")
 
 
 @app.command()
@@ -180,17 +231,60 @@ def report(
 
 
 @app.command()
+def predict(
+    folder: TrainedStudy,
+    files: Annotated[list[Path], typer.Argument(help="Files, and folders of them.")],
+    variant: Annotated[str, typer.Option("--variant", help="Its name in the plan.")],
+    seed: Seed = None,
+    to: Annotated[Path | None, typer.Option("--out", help="A CSV file; by default it is printed.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Items at a time.")] = 64,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files that cannot be read, and count them.")
+    ] = False,
+) -> None:
+    """Predict what stands in files: labels, probabilities, and where the variant looked, as CSV."""
+    from cropworth.deploy.load import loaded
+    from cropworth.deploy.predict import as_csv, predict_files
+    from cropworth.study.ledger import write_atomically
+
+    model = loaded(_trial(folder, variant, seed))
+    found = predict_files(model, files, batch_size, "skip" if skip_bad else "fail")
+    for warning in found.warnings:
+        typer.echo(warning, err=True)
+    if to is None:
+        sys.stdout.write(as_csv(found))
+        return
+    try:
+        write_atomically(to, as_csv(found))
+    except OSError as error:
+        raise CropworthError(
+            f"{to} ({error.strerror})", "a file that can be written", "Choose another --out."
+        ) from None
+    out.print(f"{len(found.rows):,} predictions: {to}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    folder: TrainedStudy,
+    variant: Annotated[str, typer.Option("--variant", help="Its name in the plan.")],
+    kind: Annotated[str, typer.Option("--format", help="onnx, torch-export or safetensors; see docs/deploy.md.")],
+    to: Annotated[Path, typer.Option("--out", help="A new folder: the model, an example that runs it, its card.")],
+    seed: Seed = None,
+) -> None:
+    """Write a trained variant for use elsewhere, and check that it predicts the same."""
+    from cropworth.deploy.export import export as export_trial
+
+    difference = export_trial(_trial(folder, variant, seed), kind, to)
+    said = f"{to}: its predictions differ by at most {difference:.1g} from those of the study's model"
+    out.print(said, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def economics(
     name: Annotated[str, typer.Argument(help="generic, medical-screening, inspection, moderation or trading-signal.")],
 ) -> None:
     """Print a file of prices to fill in, each explained: cropworth economics inspection > economics.yaml."""
-    from cropworth.config import nearest
-
-    files = resources.files("cropworth.worth").joinpath("templates")
-    known = sorted(Path(file.name).stem for file in files.iterdir())
-    if name not in known:
-        raise CropworthError(f"the economics {name!r}", f"one of {', '.join(known)}", nearest(name, known))
-    sys.stdout.write(files.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+    sys.stdout.write(_template(name))
 
 
 def main() -> None:
@@ -198,7 +292,7 @@ def main() -> None:
     try:
         app()
     except CropworthError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"Error: {error}")
+        err().print(f"Error: {error}")
         sys.exit(2)
     except BrokenPipeError:
         with suppress(OSError):
@@ -247,6 +341,16 @@ def _run_study(
     _write_report(found, appraisal, economics, folder / "report.html")
 
 
+def _trial(folder: Path, variant: str, seed: int | None) -> Trial:
+    """The trial that speaks for a variant; what is to be known of it is told at once."""
+    from cropworth.deploy.trial import choose
+
+    trial = choose(folder, variant, seed)
+    if trial.warning:
+        typer.echo(trial.warning, err=True)
+    return trial
+
+
 def _tell(look: Look) -> None:
     from cropworth.report.text import round_line
 
@@ -272,9 +376,39 @@ def _prepare(path: Path) -> Prepared:
     economics = read_economics(plan.economics, [])
     prepared = prepare(plan, path.parent)
     economics.check_classes(prepared.task.classes)
-    for warning in prepared.warnings:
-        typer.echo(warning, err=True)
+    print_warnings(prepared.warnings)
     return prepared
+
+
+def _template(name: str) -> str:
+    """A file of example prices.
+
+    Raises:
+        CropworthError: there is none of this name.
+    """
+    from cropworth.config import nearest
+
+    files = resources.files("cropworth.worth").joinpath("templates")
+    known = sorted(Path(file.name).stem for file in files.iterdir())
+    if name not in known:
+        raise CropworthError(f"the economics {name!r}", f"one of {', '.join(known)}", nearest(name, known))
+    return files.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _of_prices(found: Checked) -> tuple[CropworthError, ...]:
+    """What is wrong with the prices of a plan, in themselves and for its classes."""
+    from cropworth.errors import ManyError
+    from cropworth.worth.economics import read_economics
+
+    if not isinstance(found.economics, dict):
+        return ()  # the plan's own check says so
+    try:
+        economics = read_economics(found.economics, [])
+        if found.task is not None:
+            economics.check_classes(found.task.classes)
+    except CropworthError as error:
+        return error.problems if isinstance(error, ManyError) else (error,)
+    return ()
 
 
 def _found(
@@ -291,8 +425,7 @@ def _found(
         from cropworth.worth.predictions import read_predictions
 
         study = read_predictions(predictions, costs, baseline or "baseline", numbers=numbers)
-        for warning in study.warnings:
-            typer.echo(warning, err=True)
+        print_warnings(study.warnings)
         return study, predictions.with_name(f"{study.name}.html")
     assert folder is not None
     given = {"--costs": costs, "--baseline": baseline, "--numbers or --classes": numbers}
@@ -348,10 +481,3 @@ def _write_report(found: Study, appraisal: Appraisal, economics: Economics, path
 
     write_report(found, appraisal, economics, path)
     out.print(f"Report: {path}", highlight=False, soft_wrap=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes = seconds / 60
-    if minutes > 90:
-        return f"{minutes / 60:.1f} hours"
-    return f"{minutes:.0f} minutes" if minutes >= 2 else f"{seconds:.0f} s"

@@ -20,6 +20,7 @@ from cropworth.data.config import (
     PlantedSentence,
     ReutersR8,
     SeriesFile,
+    TorchDataset,
     Ucr,
     Watch,
 )
@@ -31,6 +32,7 @@ from cropworth.data.reuters import reuters_task
 from cropworth.data.sentiment_series import cardano_task
 from cropworth.data.series import series_task
 from cropworth.data.task import Task
+from cropworth.data.torch_dataset import dataset_task
 from cropworth.data.ucr import ucr_task
 from cropworth.data.watch import watch_task
 from cropworth.functions import look_in
@@ -48,6 +50,7 @@ READERS: dict[type, Callable[[Any], Task]] = {
     Documents: documents_task,
     ReutersR8: reuters_task,
     PlantedSentence: planted_task,
+    TorchDataset: dataset_task,
 }
 
 

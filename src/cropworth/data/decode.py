@@ -87,11 +87,11 @@ def _decoded(content: bytes, path: Path | None, settings: Images) -> Decoded:
         raise CropworthError("an empty file", "an image that can be read", "Copy it again, or remove it.")
     if is_dicom(content[:HEAD], path):
         seen = read_dicom(content)
-        pixels, size = _of_unit_range(seen, settings), (seen.shape[1], seen.shape[0])
+        pixels, size = of_unit_range(seen, settings), (seen.shape[1], seen.shape[0])
     else:
         picture, size = _opened(content)
         with picture:
-            pixels = _pixels(picture, settings)
+            pixels = of_picture(picture, settings)
             if picture.getexif().get(ORIENTATION, 1) >= 5:
                 size = size[1], size[0]
     fit = Fit(settings.fit, settings.image_size, (pixels.shape[2], pixels.shape[1]))
@@ -125,10 +125,14 @@ def _most_pixels() -> float:
     return Image.MAX_IMAGE_PIXELS or np.inf
 
 
-def _pixels(picture: ImageFile, settings: Images) -> Tensor:
-    """(C, H, W), uint8 or float32."""
+def of_picture(picture: Image.Image, settings: Images) -> Tensor:
+    """All pixels of an image of Pillow, as it is turned by its EXIF data: (C, H, W), uint8 or float32.
+
+    Raises:
+        CropworthError: more bits are to be kept than can be, or numbers are outside their range.
+    """
     kept = picture.mode.startswith(("I", "F"))
-    if settings.bits == 16 and not kept and ";16" in str(picture.tile):
+    if settings.bits == 16 and not kept and ";16" in str(getattr(picture, "tile", "")):
         raise CropworthError(
             f"16 bits in each of several channels, {picture.mode}",
             "16 bits in grey images only",
@@ -136,7 +140,7 @@ def _pixels(picture: ImageFile, settings: Images) -> Tensor:
         )
     turned = ImageOps.exif_transpose(picture)
     if kept:
-        return _of_unit_range(_deep(turned), settings)
+        return of_unit_range(_deep(turned), settings)
     shown = turned.convert("RGBA") if turned.has_transparency_data else turned
     if shown.mode == "RGBA":
         shown = Image.alpha_composite(Image.new("RGBA", shown.size, (0, 0, 0, 255)), shown)
@@ -157,7 +161,7 @@ def _deep(picture: Image.Image) -> NDArray[np.float32]:
     return (values / most).astype(np.float32)
 
 
-def _of_unit_range(seen: NDArray[np.float32], settings: Images) -> Tensor:
+def of_unit_range(seen: NDArray[np.float32], settings: Images) -> Tensor:
     """(H, W) or (H, W, 3) in [0, 1] -> (C, H, W), uint8 or float32."""
     if seen.ndim == 3 and settings.channels == 1:
         seen = seen @ np.array(LUMA, dtype=np.float32)

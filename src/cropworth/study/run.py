@@ -20,13 +20,14 @@ from cropworth.errors import CropworthError
 from cropworth.measure.energy import processor_counters
 from cropworth.measure.environment import available_cores
 from cropworth.study.augment import build_augmentation
+from cropworth.study.check import sizes_not_there, try_variant
 from cropworth.study.inference import measure_inference
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Study
 from cropworth.study.trackers import Tracker, tell
 from cropworth.study.train import run_trial, training_step
-from cropworth.study.variants import build_variant, item_flops
+from cropworth.study.variants import build_variant
 
 # Enough steps to see past the first ones, which allocate.
 ESTIMATE_STEPS = 5
@@ -72,16 +73,16 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
     """Read the data and build every variant once, so that a plan fails before it trains, not after.
 
     Raises:
-        CropworthError: the data cannot be read, are too few, or a variant or the augmentation cannot be built on them.
+        CropworthError: the data cannot be read, are too few, or a variant or the augmentation cannot be built on them;
+            what is found first, where `cropworth.study.check` finds all.
     """
     task = build_task(plan.data, folder)
     build_augmentation(plan.training.augment, task)
-    for size in plan.study.train_sizes:
-        task.check_train_size(size)
+    for problem in sizes_not_there(plan, task):
+        raise problem
     flops, notes = {}, list(task.warnings)
     for name in plan.variants:
-        model = build_variant(plan, name, task, 0, folder)
-        flops[name] = item_flops(model, task)
+        model, flops[name] = try_variant(plan, name, task, folder)
         notes += model.notes
     return Prepared(plan, folder, task, flops, tuple(dict.fromkeys(notes)))
 
@@ -121,8 +122,8 @@ def run_study(
     ledger.write_splits(task.placed)
     by_name = {trial_name(trial): trial for trial in trials}
     missing = [trial for name, trial in by_name.items() if not ledger.finished(name)]
-    for trial in trials:
-        if trial not in missing:
+    for name, trial in by_name.items():
+        if trackers and ledger.finished(name):
             trackers = tell(trackers, trial, ledger.read_record)
     work = {trial_name(t): t["train_size"] * max(1, prepared.flops[t["name"]]) for t in missing}
     done, failed, work_done = len(trials) - len(missing), 0, 0
