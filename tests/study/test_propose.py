@@ -122,6 +122,11 @@ KINDS: dict[str, tuple[Made, dict[str, object], set[str]]] = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def short_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cropworth.study.run.ESTIMATE_STEPS", 1)
+
+
 def proposed(folder: Path, data: Path | None = None) -> Proposal:
     found = propose(data or folder / "data", folder / "plan.yaml", PRICES, jobs=1)
     (folder / "plan.yaml").write_text(found.text)
