@@ -7,11 +7,30 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
-from cropworth.cli import main
+from cropworth.cli import app, main
 from cropworth.config import parse
-from cropworth.study.plan import Plan
+from cropworth.data.config import (
+    CardanoSentiment,
+    Coco,
+    DigitsCluttered,
+    Documents,
+    Folder,
+    FxBars,
+    HuggingFace,
+    ImageTable,
+    OrderBook,
+    PlantedSentence,
+    ReutersR8,
+    SeriesFile,
+    TorchDataset,
+    Ucr,
+    Watch,
+)
+from cropworth.study.plan import Backbone, Crop, Grid, Plan, Timing, Training
 from cropworth.worth import cost_rows, prediction_rows
+from cropworth.worth.economics import Economics
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -81,10 +100,44 @@ def test_yaml_blocks_are_plans(text: str) -> None:
     parse(Plan, yaml.safe_load(text))
 
 
+def test_the_example_of_a_backbone_is_one() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "models.md").read_text(), re.DOTALL)
+    assert parse(Backbone, yaml.safe_load(text)["backbone"]).frozen
+
+
 @pytest.mark.parametrize(
-    "text",
-    re.findall(r"```yaml\n(data:.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL),
+    "text", re.findall(r"```yaml\n(data:.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
 )
 def test_examples_of_data_are_of_a_plan(text: str) -> None:
     plan = yaml.safe_load(next(text for text in blocks("yaml") if "data:" in text))
     parse(Plan, plan | yaml.safe_load(text))
+
+
+def test_commands_exist() -> None:
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    used = set(re.findall(r"cropworth (\w+) ", "\n".join(blocks("bash"))))
+    assert used <= known
+    assert {"plan", "study", "appraise", "report"} <= used
+
+
+@pytest.mark.parametrize(
+    ("model", "prefix"),
+    [
+        (Plan, ""), (Training, "training."), (Grid, "study."), (Timing, "timing."), (Economics, ""),
+        (DigitsCluttered, ""), (Folder, ""), (Crop, ""), (Ucr, ""), (CardanoSentiment, ""), (Watch, ""),
+        (OrderBook, ""), (FxBars, ""), (Documents, ""), (ReutersR8, ""), (PlantedSentence, ""),
+        (Backbone, "backbone."), (SeriesFile, ""), (ImageTable, ""), (Coco, ""), (HuggingFace, ""), (TorchDataset, ""),
+    ],
+)  # fmt: skip
+def test_every_key_is_listed(model: type[BaseModel], prefix: str) -> None:
+    for key in model.model_fields:
+        assert f"`{prefix}{key}`" in PLAN or re.search(rf"`{key}[.:]", PLAN), key
+
+
+def test_the_first_result_stands_in_the_first_40_lines() -> None:
+    first = "\n".join(README.splitlines()[:40])
+    assert "make demo" in first
+    assert "heatmap-zoom" in first
+    picture = re.search(r"\]\((docs/\S+\.png)\)", first)
+    assert picture is not None
+    assert (ROOT / picture[1]).stat().st_size < 400_000

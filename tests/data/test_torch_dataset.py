@@ -92,6 +92,14 @@ def test_arguments_of_each_split() -> None:
         read("torchvision.datasets:FakeData", arguments=FAKE, arguments_of={"train": {}, "test": {}})
 
 
+def test_a_plan_of_it_can_be_remembered() -> None:
+    """As a worker process does, which reads the data once."""
+    plain = {"task": "dataset", "dataset": "own:made", "arguments": {"sizes": [1, {"of": 2}]}}
+    one, same = (parse(TorchDataset, plain) for _ in range(2))
+    other = parse(TorchDataset, plain | {"arguments": {"sizes": [1, {"of": 3}]}})
+    assert len({one, same, other}) == 2
+
+
 def test_a_function_that_gives_a_dataset(module: ModuleType) -> None:
     module.made = lambda count: Listed(pictures(count))  # type: ignore[attr-defined]
     assert len(read(arguments={"count": 30}).placed) == 30

@@ -226,6 +226,13 @@ def test_the_card_says_what_the_study_kept(finished: Path) -> None:
     ):
         assert told in body
     assert str(finished.parent) not in card
+    weights = {"backbone": {"name": "small", "weights": "/else/where/eyes.pt"}}
+    change_plan(
+        finished,
+        variants={**json.loads(trial.plan.model_dump_json())["variants"], "crop": {"control": "whole", **weights}},
+    )
+    told = model_card(choose(finished, "crop"), "Use it so.")
+    assert "began with the weights in `eyes.pt`, which were trained further" in told
     alone = model_card(choose(finished, "crop", 1), "Use it so.")
     assert "it is \\*blank\\*" in alone
 

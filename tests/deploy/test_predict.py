@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from cropworth.crops.geometry import theta_to_boxes
@@ -19,6 +20,8 @@ from cropworth.deploy.inputs import Input, reader_of
 from cropworth.deploy.predict import Prediction, Predictions, as_csv
 from cropworth.deploy.trial import choose
 from cropworth.errors import CropworthError
+from cropworth.study.plan import load_plan
+from cropworth.study.run import prepare, run_study
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -166,3 +169,58 @@ def test_numbers_and_steps_have_columns_of_their_own() -> None:
 def test_a_study_whose_data_are_of_no_file() -> None:
     with pytest.raises(CropworthError, match=r"Use cropworth\.load"):
         reader_of({})
+
+
+RNG_TEXTS = ["rain falls in the valley.", "sun over the valley.", "heavy rain! And wind.", "a dry and sunny day."]
+
+
+def sequence_plan(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": "sequences",
+        "data": data,
+        "backbone": {"name": "recurrent", "arguments": {"width": 4}},
+        "variants": {
+            "baseline": {"control": "whole"},
+            "crop": {"localizer": "heatmap", "transform": "zoom", "size": 6, "look_size": 20, "start_scale": 0.7},
+        },
+        "training": {"epochs": 1, "batch_size": 8},
+        "study": {"train_sizes": [16], "seeds": 1},
+        "timing": {"batch_size": 4, "rounds": 10},
+    }
+
+
+def write_texts(folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(RNG_TEXTS, rng.integers(1, 5))) + f" Note {i}." for i in range(48)]
+    rows = "".join(f'"{text}",{"wet" if "rain" in text else "dry"}\n' for text in texts)
+    (folder / "data.csv").write_text("text,label\n" + rows)
+    return {"task": "documents", "file": "data.csv", "most_steps": 12, "least_count": 1}
+
+
+def write_series(folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    lines = ["item,label,p,q"]
+    for item in range(48):
+        steps = rng.normal(item % 2, 2, (int(rng.integers(5, 15)), 2))
+        lines += [f"s{item},{'ab'[item % 2]},{p:.9g},{q:.9g}" for p, q in steps]
+    (folder / "data.csv").write_text("\n".join(lines) + "\n")
+    return {"task": "series", "file": "data.csv"}
+
+
+@pytest.mark.parametrize("write", [write_texts, write_series])
+def test_a_study_of_sequences(run: Run, tmp_path: Path, write: Callable[[Path], dict[str, Any]]) -> None:
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(sequence_plan(write(tmp_path))))
+    study = run_study(prepare(load_plan(tmp_path / "plan.yaml")), tmp_path / "study", jobs=1)
+    status, out, _ = run("predict", tmp_path / "study", "--variant", "crop", tmp_path / "data.csv")
+    assert status == 0
+    found = {row["file"].rpartition(":")[2]: row for row in rows_of(out)}
+    with (tmp_path / "study" / "splits.csv").open(newline="") as file:
+        test = [row["item"] for row in csv.DictReader(file) if row["split"] == "test"]
+    record = study.of("crop", 16)[0]
+    assert record.probabilities is not None
+    assert len(test) == len(record.probabilities)
+    for name, right in zip(test, record.probabilities, strict=True):
+        row = found[name]
+        said = [float(row[f"p_{label}"]) for label in study.classes]
+        np.testing.assert_allclose(said, right, atol=1e-6)
+        assert float(row["start"]) < float(row["end"])

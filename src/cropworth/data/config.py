@@ -185,6 +185,10 @@ class TorchDataset(Images):
     target: Literal["class", "number"] = "class"
     """Whether labels are indices of classes, or numbers to predict."""
 
+    def __hash__(self) -> int:
+        # Mappings have no hash of their own, and a process reads the data of a plan once.
+        return hash(self.model_dump_json())
+
 
 class SeriesFile(Splitting, Series, Columns):
     """Your own series: CSV or parquet with a row for each step, `.npz`, or `.ts`."""

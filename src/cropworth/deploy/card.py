@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 import cropworth
 from cropworth.deploy.trial import Trial
-from cropworth.study.plan import Crop
+from cropworth.study.plan import Backbone, Crop, Whole
 from cropworth.study.record import Record
 
 CALIBRATION_BINS = 10
@@ -99,7 +99,7 @@ def _head(trial: Trial) -> str:
 def _details(trial: Trial) -> Iterable[str]:
     plan, record = trial.plan, trial.record
     settings = plan.variants[record.variant]
-    backbone = plan.backbone.name
+    backbone = _backbone(trial).name
     yield "## Model details"
     if isinstance(settings, Crop):
         size = " x ".join([str(settings.size)] * len(trial.signature.size))
@@ -114,6 +114,11 @@ def _details(trial: Trial) -> Iterable[str]:
     yield f"It has {record.parameters:,} learned numbers. It is the trial `{record.trial}`, with seed {record.seed}."
     if trial.warning:
         yield f"**{_plain(trial.warning)}**"
+
+
+def _backbone(trial: Trial) -> Backbone:
+    settings = trial.plan.variants[trial.record.variant]
+    return (settings.backbone if isinstance(settings, Whole) else None) or trial.plan.backbone
 
 
 def _intended(trial: Trial) -> Iterable[str]:
@@ -168,9 +173,10 @@ def _training(trial: Trial) -> Iterable[str]:
     )
     if settings.augment:
         yield f"Training images were augmented: {', '.join(name for step in settings.augment for name in step)}."
-    if trial.plan.backbone.weights is not None:
-        after = "kept as they were" if trial.plan.backbone.frozen else "trained further"
-        yield f"The backbone began with the weights in `{trial.plan.backbone.weights.name}`, which were {after}."
+    backbone = _backbone(trial)
+    if backbone.weights is not None:
+        after = "kept as they were" if backbone.frozen else "trained further"
+        yield f"The backbone began with the weights in `{backbone.weights.name}`, which were {after}."
 
 
 def _analyses(trial: Trial) -> Iterable[str]:
