@@ -197,7 +197,7 @@ def test_missing_values_are_dashes() -> None:
     )
     page = Page(small_html(study=study, appraisal=appraisal))
     assert "zoom no verdict — — — — The lower" in page.text
-    assert "zoom crop — — 83.2; 80.1 0.97 — 25.4 MFLOP 123,456 — — 6; 0; 0" in page.text
+    assert "zoom crop — — 83.2; 80.1 0.97 3.1 % — 25.4 MFLOP 123,456 — — 6; 0; 0" in page.text
     assert "None" not in page.text
 
 

@@ -1,4 +1,5 @@
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from cropworth.study.plan import Plan, load_plan
 from cropworth.study.record import Record
 from cropworth.study.train import batches, evaluate, run_trial
 from cropworth.study.variants import build_variant, item_flops
-from tiny import plan_with
+from tiny import plan_with, tiny_values
 
 
 @pytest.fixture
@@ -56,16 +57,20 @@ def test_the_same_plan_and_seed_give_the_same_record_to_the_bit(plan: Plan, task
     assert without_timings(first) != without_timings(run(plan, task, variant, seed=1))
 
 
-def test_a_plan_without_augmentation_gives_what_it_gave_before_there_was_any(plan: Plan, task: Task) -> None:
-    """Losses of both epochs as version 0.2 measured them; the trial's name hashes its whole configuration."""
+def test_a_plan_of_an_older_version_gives_what_it_gave() -> None:
+    """Losses of both epochs, and the hash of the whole configuration, before plans knew weights or augmentation."""
+    plan = Plan.model_validate(tiny_values() | {"data": {"task": "digits-cluttered", "canvas": 32, "clutter": 2}})
+    task = build_task(plan.data)
+    task.validation, task.test = task.validation.take(slice(64)), task.test.take(slice(64))
     before = {
-        "baseline": [(0.8467248, 0.6927865), (0.7427723, 0.6926468)],
-        "crop": [(0.8827081, 0.6927164), (0.7765009, 0.6926332)],
+        "baseline": ("01974cc70b784ca9", [(2.2905071, 2.2996187), (2.2634070, 2.3004794)]),
+        "crop": ("ea388a30d576c8b7", [(2.3871899, 2.2994585), (2.1483320, 2.2999597)]),
     }
-    for variant, losses in before.items():
-        found = [(epoch.train_loss, epoch.validation_loss) for epoch in run(plan, task, variant).curve]
+    for variant, (trial, losses) in before.items():
+        record = run(plan, task, variant)
+        assert record.trial == trial
+        found = [(epoch.train_loss, epoch.validation_loss) for epoch in record.curve]
         assert found == [pytest.approx(of_epoch, rel=1e-4) for of_epoch in losses]
-    assert "augment" not in plan.trial("crop", 16, 0)["training"]
 
 
 def test_a_backbone_with_dropout_repeats_too(plan: Plan, task: Task, tiny: Path) -> None:
@@ -152,9 +157,9 @@ def test_joules_are_of_training_alone(plan: Plan, task: Task) -> None:
     class Counting(type(task)):  # type: ignore[misc]
         """Each epoch's items move the counter."""
 
-        def training_epoch(self, *arguments: int) -> Split:
+        def training_batches(self, *arguments: int) -> Iterator[Split]:
             counters.joules += 5
-            return super().training_epoch(*arguments)  # type: ignore[no-any-return]
+            return super().training_batches(*arguments)  # type: ignore[no-any-return]
 
     task.__class__ = Counting
     record, _ = run_trial(plan, "baseline", 16, 0, task, threads=1, counters=counters)
@@ -166,9 +171,9 @@ def test_waiting_is_for_training_batches_alone(plan: Plan, task: Task) -> None:
     class Slow(type(task)):  # type: ignore[misc]
         """Each epoch's items take a while."""
 
-        def training_epoch(self, *arguments: int) -> Split:
+        def training_batches(self, *arguments: int) -> Iterator[Split]:
             time.sleep(0.2)
-            return super().training_epoch(*arguments)  # type: ignore[no-any-return]
+            yield from super().training_batches(*arguments)
 
     quick = run(plan, task, "baseline")
     task.__class__ = Slow
