@@ -113,6 +113,16 @@ def steps(folder: Path) -> None:
     rows(folder / "runs.csv", ["recording", "step", "ax", "ay", "label"], values)
 
 
+def walks(folder: Path) -> None:
+    """As `steps`, but nothing is called what it is, and each person has walks of both kinds."""
+    values: list[list[object]] = [
+        [f"w{walk}", step, f"p{walk // 4}", (walk * 7 + step * (1 + walk % 2)) % 5 / 3, ("slow", "fast")[walk % 2]]
+        for walk in range(40)
+        for step in range(9)
+    ]
+    rows(folder / "all.csv", ["walk", "step", "person", "height", "pace"], values)
+
+
 Made = Callable[[Path], None]
 # What data are -> what makes them, the keys that the plan must have, and variants it has besides the usual ones.
 KINDS: dict[str, tuple[Made, dict[str, object], set[str]]] = {
@@ -129,6 +139,11 @@ KINDS: dict[str, tuple[Made, dict[str, object], set[str]]] = {
     "coco": (coco, {"task": "coco", "folder": "data/images", "image_size": 32}, {"oracle"}),
     "datasets": (saved_dataset, {"task": "hugging-face", "image_column": "image", "label_column": "label"}, set()),
     "series": (steps, {"task": "series", "item_column": "recording", "features": ["ax", "ay"]}, {"max", "attention"}),
+    "walks": (
+        walks,
+        {"task": "series", "item_column": "walk", "features": ["height"], "group_column": "person", "label_column": "pace"},
+        {"max", "attention"},
+    ),
     "texts": (texts, {"task": "documents", "text_column": "message", "label_column": "category"}, {"max", "attention"}),
 }  # fmt: skip
 

@@ -73,6 +73,30 @@ class Peek:
         column = min(sorted(few), key=few.__getitem__)
         return column, f"a guess, since it has only {few[column]} values"
 
+    def item(self) -> tuple[str, str] | None:
+        """The column that says which item a row is a part of, and why it; None where there is none."""
+        for column in self.called("item"):
+            if self.repeats(column):
+                return column, "by its name, and its values repeat"
+        label, steps = self.label(set()), set(self.called("step"))
+        if label is None or not steps:
+            return None
+        of_one_label = {
+            column: len(self._kinds(column))
+            for column in self.cells.keys() - {label[0], *steps}
+            if self.repeats(column) and self._says(column, label[0])
+        }
+        if not of_one_label:
+            return None
+        column = max(sorted(of_one_label), key=of_one_label.__getitem__)
+        return column, "a guess, since its values repeat, each with a single label"
+
+    def _says(self, column: str, other: str) -> bool:
+        """Whether each value of a column comes with a single one of the other."""
+        if not len(self.cells[column]) == len(self.cells[other]) == self.rows:
+            return False
+        return len(set(zip(self.cells[column], self.cells[other], strict=True))) == len(self._kinds(column))
+
     def target(self, label: str) -> str:
         """``number`` for a column of many numbers, else ``class``."""
         numbers = all(number(cell) is not None for cell in self.cells[label])

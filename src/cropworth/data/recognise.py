@@ -198,16 +198,17 @@ def _series(path: Path) -> Found | None:
     for file in _files(path, ".npz"):
         return Found("series in an .npz file", f"{file} ends in .npz", {"task": "series", "file": file})
     for table in _tables(path):
-        item = next((c for c in table.called("item") if table.repeats(c)), None)
-        label = table.label({item or ""})
-        if item is None or label is None:
+        found = table.item()
+        label = table.label({found[0]} if found else set())
+        if found is None or label is None:
             continue
+        item, why = found
         steps = {c for c in table.called("step") if c != item}
         features = table.numbers({item, label[0], *steps})
         if not features:
             continue
         data = {"task": "series", "file": table.path, "item_column": item, "features": features}
-        reasons = {"item_column": "by its name, and its values repeat", "features": "the other columns of numbers"}
+        reasons = {"item_column": why, "features": "the other columns of numbers"}
         # What numbers the steps of a series says nothing of when it was recorded.
         others = {item, *steps, *features}
         return _columns(table, "series by a table with a row for each step", data, reasons, others, label)
