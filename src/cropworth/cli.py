@@ -257,7 +257,7 @@ def _prepare(path: Path) -> Prepared:
     economics = read_economics(plan.economics, [])
     prepared = prepare(plan, path.parent)
     economics.check_classes(prepared.task.classes)
-    for warning in prepared.task.warnings:
+    for warning in prepared.warnings:
         typer.echo(warning, err=True)
     return prepared
 

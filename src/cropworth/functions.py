@@ -1,4 +1,4 @@
-"""Functions of the user's own, named in a plan as ``your_module:function``."""
+"""Code that is not always there: the user's own, named as ``your_module:function``, and packages that few need."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from cropworth.errors import CropworthError
@@ -41,3 +42,15 @@ def load_function(name: str, what: str) -> Callable[..., Any]:
         "a module that can be imported and a function in it",
         "Put the module beside the plan or install it.",
     )
+
+
+def imported(module: str, install: str) -> ModuleType:
+    """A module of a package that cropworth does not need otherwise.
+
+    Raises:
+        CropworthError: it, or something that it needs itself, is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise CropworthError(f"no {module} ({error})", "an installed package", f"Run `{install}`.") from None

@@ -57,6 +57,19 @@ class BadItems:
         """
         settled("", [problem for problems in self._met.values() for problem in problems], self._on_bad_item)
 
+    def refuse(self, problems: Sequence[CropworthError]) -> None:
+        """Refuse problems that cannot be left out, together with what was met so far unless that is to be left out.
+
+        Raises:
+            CropworthError: all of them, one a line.
+        """
+        try:
+            self.settle()
+        except ManyError as met:
+            raise ManyError([*met.problems, *problems]) from None
+        if problems:
+            raise ManyError(problems)
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence a kind: how many were left out, and the first of them."""

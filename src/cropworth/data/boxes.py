@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cropworth.data.bad_items import BadItems
+from cropworth.data.coco_json import read_coco
 from cropworth.errors import CropworthError
 
 COLUMNS = ("path", "x", "y", "w", "h")
-OF_NO_IMAGE = "boxes of images that are not there"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def read_boxes(path: Path, bad: BadItems) -> dict[str, Box]:
     boxes: dict[str, Box] = {}
     for image, values, where in rows:
         try:
-            box = _box(values, where)
+            box = box_of(values, where)
         except CropworthError as error:
             bad.meet("boxes without an area", error)
             continue
@@ -90,7 +89,12 @@ def read_boxes(path: Path, bad: BadItems) -> dict[str, Box]:
     return boxes
 
 
-def _box(values: list[Any], where: str) -> Box:
+def box_of(values: Sequence[Any], where: str) -> Box:
+    """A box of what should be its left, top, width and height in pixels.
+
+    Raises:
+        CropworthError: they are not four finite numbers, or it has no area.
+    """
     try:
         left, top, width, height = map(float, values)
     except (TypeError, ValueError):
@@ -119,20 +123,6 @@ def _csv(path: Path, text: str) -> Iterator[tuple[str, list[Any], str]]:
 
 
 def _coco(path: Path, text: str, bad: BadItems) -> Iterator[tuple[str, list[Any], str]]:
-    try:
-        found = json.loads(text)
-        names = {image["id"]: image["file_name"] for image in found["images"]}
-        annotations = [(entry["image_id"], entry["bbox"]) for entry in found["annotations"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CropworthError(
-            f"{path} ({type(error).__name__}: {error})",
-            "COCO's images (id, file_name) and annotations (image_id, bbox)",
-            "Export it as COCO JSON, or write a CSV.",
-        ) from None
-    for number, (image, values) in enumerate(annotations):
-        where = f"{path}, annotations[{number}]"
-        if image in names:
-            yield names[image], values, where
-        else:
-            unknown = CropworthError(f"{where} of image_id {image}", "an id of one of its images", "Mend the file.")
-            bad.meet(OF_NO_IMAGE, unknown)
+    found = read_coco(path, text, "bbox", bad)
+    for annotation in found.annotations:
+        yield found.images[annotation.image], annotation.box, annotation.where

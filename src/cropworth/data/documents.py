@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cropworth.data.bad_items import settled
 from cropworth.data.config import Documents, LongText
-from cropworth.data.installed import INSTALL_EXTRA, imported
-from cropworth.data.sequences import FEWEST_STEPS, SequenceTask, problem_of_value, set_aside
+from cropworth.data.rows import SPLIT_NAMES, missing, number_in, read_rows, value_in
+from cropworth.data.sequences import FEWEST_STEPS, SequenceTask, set_aside
 from cropworth.data.text import Document, sentences, text_task, words
 from cropworth.errors import CropworthError
-
-SPLIT_NAMES = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,9 @@ def documents_task(config: Documents) -> SequenceTask:
     Raises:
         CropworthError: the file cannot be read or lacks a column, or rows of it are bad, see `labelled_task`.
     """
-    rows = _parquet(config) if config.file.suffix == ".parquet" else _csv(config)
-    return labelled_task(config.file.stem, list(rows), config, config.test_share)
+    read = read_rows(config.file, _needed(config), [config.split_column])
+    rows = [_row(config, cells, where) for where, cells in read]
+    return labelled_task(config.file.stem, rows, config, config.test_share)
 
 
 def labelled_task(name: str, rows: Sequence[Row], config: LongText, test_share: float) -> SequenceTask:
@@ -69,7 +67,7 @@ def labelled_task(name: str, rows: Sequence[Row], config: LongText, test_share: 
         )
     parts: dict[str, list[Document]] = {split: [] for split in SPLIT_NAMES}
     for row in good:
-        label, value = classes.index(str(row.label)), None if row.value is None else _number(row.value)
+        label, value = classes.index(str(row.label)), None if row.value is None else number_in(row.value)
         document = Document(sentences(str(row.text)), label, row.where, value=value)
         parts[str(row.split or "train")].append(document)
     train, validation, test = parts.values()
@@ -85,40 +83,24 @@ def labelled_task(name: str, rows: Sequence[Row], config: LongText, test_share: 
 
 def _problem(row: Row) -> CropworthError | None:
     if not isinstance(row.text, str):
-        kind = "no text" if _missing(row.text) else f"the text {row.text!r}, a {type(row.text).__name__}"
+        kind = "no text" if missing(row.text) else f"the text {row.text!r}, a {type(row.text).__name__}"
         return CropworthError(f"{row.where}: {kind}", "a text", "Mend or remove the row.")
     count = len(words(row.text))
     if count < FEWEST_STEPS:
         kind = "an empty document" if count == 0 else f"a document of {count} word"
         return CropworthError(f"{row.where}: {kind}", f"at least {FEWEST_STEPS} words", "Mend or remove the row.")
-    if _missing(row.label):
+    if missing(row.label):
         return CropworthError(f"{row.where}: no label", "the name of a class", "Mend or remove the row.")
     if row.split is not None and row.split not in SPLIT_NAMES:
         return CropworthError(
             f"{row.where}: the split {row.split!r}", f"one of {', '.join(SPLIT_NAMES)}", "Mend the row."
         )
-    return None if row.value is None else _problem_of_value(row.value, row.where)
-
-
-def _problem_of_value(value: object, where: str) -> CropworthError | None:
-    number = _number(value)
-    if number is not None:
-        return problem_of_value(number, where)
-    kind = "no value" if _missing(value) else f"the value {value!r}"
-    return CropworthError(f"{where}: {kind}", "a number", "Mend or remove the row.")
-
-
-def _number(value: object) -> float | None:
-    """The number in a cell, which CSV has as text; None where there is none."""
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-
-
-def _missing(value: object) -> bool:
-    """Whether a cell is empty, as CSV (an empty text) or parquet (None or NaN) have it."""
-    return value is None or value != value or (isinstance(value, str) and not value.strip())
+    if row.value is not None:
+        try:
+            value_in(row.value, row.where)
+        except CropworthError as problem:
+            return problem
+    return None
 
 
 def _refuse_untrained(classes: tuple[str, ...], train: list[Document], others: list[Document]) -> None:
@@ -130,36 +112,6 @@ def _refuse_untrained(classes: tuple[str, ...], train: list[Document], others: l
             "documents of every class in train",
             "Add some, or remove the class.",
         )
-
-
-def _csv(config: Documents) -> Iterator[Row]:
-    try:
-        with config.file.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            _check_columns(config, list(reader.fieldnames or []))
-            for number, row in enumerate(reader, start=1):
-                where = f"{config.file}, row {number}"
-                if None in row:
-                    raise CropworthError(
-                        f"{where}: more cells than the header has", "a cell a column", "Quote texts that hold commas."
-                    )
-                yield _row(config, row, where)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CropworthError(
-            f"{config.file} ({error})", "a CSV file in UTF-8", "Check data.file, or write it as parquet."
-        ) from None
-
-
-def _parquet(config: Documents) -> Iterator[Row]:
-    parquet, arrow = imported("pyarrow.parquet", INSTALL_EXTRA), imported("pyarrow", INSTALL_EXTRA)
-    try:
-        table = parquet.read_table(config.file)
-    except (OSError, arrow.ArrowException) as error:
-        raise CropworthError(f"{config.file} ({error})", "a parquet file", "Check data.file.") from None
-    _check_columns(config, table.column_names)
-    wanted = [c for c in (*_needed(config), config.split_column) if c in table.column_names]
-    for number, row in enumerate(table.select(wanted).to_pylist(), start=1):
-        yield _row(config, row, f"{config.file}, row {number}")
 
 
 def _row(config: Documents, row: dict[str, object], where: str) -> Row:
@@ -175,14 +127,3 @@ def _needed(config: Documents) -> dict[str, str]:
     """The columns that must be there, and the keys that name them."""
     columns = {config.text_column: "data.text_column", config.label_column: "data.label_column"}
     return columns if config.value_column is None else {**columns, config.value_column: "data.value_column"}
-
-
-def _check_columns(config: Documents, found: list[str]) -> None:
-    needed = _needed(config)
-    missing = [name for name in needed if name not in found]
-    if missing:
-        raise CropworthError(
-            f"{config.file} with the columns {', '.join(found) or 'none'}",
-            f"the columns {' and '.join(needed)}",
-            f"Add {' and '.join(missing)}, or name yours in {' and '.join(needed[name] for name in missing)}.",
-        )

@@ -45,6 +45,7 @@ class Listing:
         root: the folder that files must lie in, links followed; None where there is no such folder.
         classes: names in the order of the labels, where the data say it; None for those of the entries, sorted.
         boxed: whether the data speak of boxes at all.
+        warnings: what a reader of the results must know of images that are not among them, a sentence each.
     """
 
     name: str
@@ -52,3 +53,4 @@ class Listing:
     root: Path | None
     classes: tuple[str, ...] | None = None
     boxed: bool = False
+    warnings: tuple[str, ...] = ()

@@ -14,7 +14,8 @@ from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes
 
 from cropworth.data.bad_items import BadItems
-from cropworth.data.boxes import OF_NO_IMAGE, Box, read_boxes
+from cropworth.data.boxes import Box, read_boxes
+from cropworth.data.coco_json import OF_NO_IMAGE
 from cropworth.data.config import Folder
 from cropworth.data.task import SPLITS, Split, Task, share_of_each
 from cropworth.errors import CropworthError

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 from cropworth.errors import CropworthError
+from cropworth.functions import imported as imported
 
 INSTALL_EXTRA = "pip install 'cropworth[text]'"
 
@@ -30,15 +29,3 @@ def shipped(package: str, file: str, install: str) -> Path:
             return path
     got = f"no {found[0]}" if found else f"no package {package}"
     raise CropworthError(got, "the package that ships the data", f"Run `{install}`.")
-
-
-def imported(module: str, install: str) -> ModuleType:
-    """A module of a package that cropworth does not need otherwise.
-
-    Raises:
-        CropworthError: it, or something that it needs itself, is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise CropworthError(f"no {module} ({error})", "an installed package", f"Run `{install}`.") from None

@@ -7,56 +7,58 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torchvision
 from torch import nn
 
 from cropworth.config import nearest
 from cropworth.errors import CropworthError
 from cropworth.functions import load_function, look_in
+from cropworth.models.origins import ORIGINS
 from cropworth.models.recurrent import RecurrentNet
 from cropworth.models.small import SmallConvNet
 
 BUILT_IN: dict[str, Callable[..., nn.Module]] = {"small": SmallConvNet, "recurrent": RecurrentNet}
+# What a plan says elsewhere, or by what a library would fetch weights from the network.
+NOT_ARGUMENTS = ("weights", "pretrained", "checkpoint_path", "trust_remote_code")
 
 
 def build_backbone(
     name: str, channels: int, classes: int, arguments: dict[str, Any], folder: Path | None = None
 ) -> nn.Module:
-    """Build an untrained backbone: images (B, channels, H, W) -> logits (B, classes).
+    """Build an untrained backbone: images (B, channels, H, W) -> logits (B, classes). Nothing is ever downloaded.
 
     Args:
-        name: a built-in name; ``torchvision:NAME``, made with ``num_classes``, whose first convolution is replaced
-            where the images are not RGB; or ``your_module:factory``, called as
-            ``factory(channels=..., classes=..., **arguments)``.
+        name: a built-in name; ``torchvision:NAME``, whose first convolution is replaced where the images are not RGB;
+            ``timm:NAME``; ``transformers:CONFIG_FOLDER``, a folder with the config.json of an image classifier; or
+            ``your_module:factory``, called as ``factory(channels=..., classes=..., **arguments)``.
         channels: channels of the images.
         classes: number of logits.
         arguments: further keyword arguments, from the plan.
-        folder: where `your_module` may lie, besides the usual places: the plan's folder.
+        folder: the plan's own, where `your_module` may lie, besides the usual places, and where a config's path starts.
 
     Raises:
-        CropworthError: there is no such backbone, or it does not take the arguments.
+        CropworthError: there is no such backbone, its package is not installed, or it does not take the arguments.
     """
-    origin, colon, model = name.partition(":")
-    if not colon:
-        if name not in BUILT_IN:
+    for argument in NOT_ARGUMENTS:
+        if argument in arguments and name.partition(":")[0] in ORIGINS:
             raise CropworthError(
-                f"the backbone {name!r}",
-                f"{', '.join(map(repr, BUILT_IN))}, 'torchvision:NAME' or 'your_module:factory'",
-                nearest(name, list(BUILT_IN)),
+                f"the argument {argument!r} of the backbone {name!r}",
+                "weights from a local file: nothing is downloaded, and no code but the installed packages' is run",
+                "Name the file in backbone.weights.",
             )
-        return _call(BUILT_IN[name], name, {"channels": channels, "classes": classes, **arguments})
-    if origin == "torchvision":
-        known = torchvision.models.list_models(module=torchvision.models)
-        if model not in known:
-            raise CropworthError(f"the backbone {name!r}", "a classifier of torchvision.models", nearest(model, known))
-        network = _call(
-            torchvision.models.get_model,
-            name,
-            {"name": model, "weights": None, "num_classes": classes, **arguments},
+    origin, colon, model = name.partition(":")
+    if not colon and name not in BUILT_IN:
+        known = ", ".join(map(repr, BUILT_IN))
+        raise CropworthError(
+            f"the backbone {name!r}",
+            f"{known}, 'torchvision:NAME', 'timm:NAME', 'transformers:CONFIG_FOLDER' or 'your_module:factory'",
+            nearest(name, list(BUILT_IN)),
         )
-        return network if channels == 3 else _with_input_channels(network, name, channels)
+    if origin in ORIGINS:
+        where = str((folder or Path()) / model) if origin == "transformers" else model
+        return _call(ORIGINS[origin], name, {"model": where, "channels": channels, "classes": classes} | arguments)
     look_in(folder)
-    return _call(load_function(name, "backbone"), name, {"channels": channels, "classes": classes, **arguments})
+    factory = load_function(name, "backbone") if colon else BUILT_IN[name]
+    return _call(factory, name, {"channels": channels, "classes": classes, **arguments})
 
 
 def takes(name: str, argument: str) -> bool:
@@ -67,37 +69,16 @@ def takes(name: str, argument: str) -> bool:
 def _call(factory: Callable[..., Any], name: str, arguments: dict[str, Any]) -> nn.Module:
     try:
         network = factory(**arguments)
-    except (TypeError, ValueError) as error:
+    except CropworthError:
+        raise
+    except Exception as error:  # of anybody's code
         raise CropworthError(
-            f"the backbone {name!r} with {arguments}", "arguments it takes", f"It said: {error}"
+            f"the backbone {name!r} with {arguments}",
+            "arguments it takes",
+            f"It said: {type(error).__name__}: {error}",
         ) from error
     if not isinstance(network, nn.Module):
         raise CropworthError(
             f"{type(network).__name__} from the backbone {name!r}", "a torch.nn.Module", "Return the module."
         )
     return network
-
-
-def _with_input_channels(network: nn.Module, name: str, channels: int) -> nn.Module:
-    """Replace the first convolution by one of the same shape that takes `channels`."""
-    for parent in network.modules():
-        for key, child in parent.named_children():
-            if isinstance(child, nn.Conv2d):
-                if child.groups != 1:
-                    break
-                new = nn.Conv2d(
-                    channels,
-                    child.out_channels,
-                    child.kernel_size,  # type: ignore[arg-type]
-                    child.stride,  # type: ignore[arg-type]
-                    child.padding,  # type: ignore[arg-type]
-                    child.dilation,  # type: ignore[arg-type]
-                    bias=child.bias is not None,
-                )
-                setattr(parent, key, new)
-                return network
-    raise CropworthError(
-        f"the backbone {name!r} for {channels} channels",
-        "a network that begins with a convolution",
-        "Use channels: 3.",
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,6 +23,8 @@ class Classifier(nn.Module):
         crop: None shows the backbone the whole input.
         words: embeds the words of texts, (B, T) -> (B, T, F).
         numbers: of a regression, whose backbone has a single logit.
+        frozen: parts of the backbone that stay in eval mode while the rest trains.
+        notes: a sentence on each thing about the starting weights that a reader of the results must know.
     """
 
     def __init__(
@@ -29,9 +33,19 @@ class Classifier(nn.Module):
         crop: LocatedCrop | None = None,
         words: nn.Embedding | None = None,
         numbers: Numbers | None = None,
+        frozen: tuple[nn.Module, ...] = (),
+        notes: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.backbone, self.crop, self.words, self.numbers = backbone, crop, words, numbers
+        self.frozen, self.notes = frozen, notes
+
+    def train(self, mode: bool = True) -> Self:
+        """As of every module, but for the frozen parts."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     @property
     def transform(self) -> Transform | None:

@@ -66,7 +66,7 @@ class Ledger:
 
         Raises:
             CropworthError: the path is a file, cannot be written, is a folder of something else, or a study whose
-                data were others under the same name, or that is looked at after other numbers of seeds.
+                data or weights were others under the same name, or that is looked at after other numbers of seeds.
         """
         occupied = self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir()))
         if occupied and not (self.path / "study.json").is_file():
@@ -77,7 +77,8 @@ class Ledger:
             )
         if occupied:
             self._check_same_data(header)
-            header = header | {"looks": self._looks(list(header.get("looks", ())))}
+            weights = self._weights(header.get("weights_sha256", {}))
+            header = header | {"looks": self._looks(list(header.get("looks", ()))), "weights_sha256": weights}
         try:
             self.trials.mkdir(parents=True, exist_ok=True)
             for left in self.trials.glob(".writing-*"):  # of a run that was killed
@@ -100,6 +101,21 @@ class Ledger:
             raise CropworthError(
                 f"other data than {self.path} was begun with", "the same images and labels", "Choose another --out."
             )
+
+    def _weights(self, now: dict[str, str]) -> dict[str, str]:
+        """The hashes of all files of weights that the study's trials began with; another file needs another name."""
+        try:
+            old: dict[str, str] = _read_json(self.path / "study.json", "").get("weights_sha256", {})
+        except CropworthError:
+            return now
+        changed = [path for path, content in now.items() if old.get(path, content) != content]
+        if changed:
+            raise CropworthError(
+                f"other contents of {_listed(changed)} than {self.path} was begun with",
+                "the same files of weights and configurations",
+                "Choose another --out, or give the new file another name.",
+            )
+        return old | now
 
     def _looks(self, asked: list[int]) -> list[int]:
         """Once looked at several times, always so: intervals that forgot it would be too short."""
@@ -297,8 +313,8 @@ def write_atomically(path: Path, content: str) -> None:
         raise
 
 
-def _listed(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers))
+def _listed(items: Sequence[object]) -> str:
+    return ", ".join(map(str, items))
 
 
 def _write_json(path: Path, values: object) -> None:

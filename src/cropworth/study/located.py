@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from cropworth.crops.geometry import boxes_to_theta
 from cropworth.crops.penalties import scale_prior
-from cropworth.crops.proposals import ProposalGuidedTransformer
 from cropworth.crops.sampling import sample
 from cropworth.crops.sequence import read_steps, resampled
 from cropworth.crops.spatial import Cropper, shrink
@@ -121,6 +120,8 @@ class LearnedCrop(LocatedCrop):
     def _box_losses(self, images: Tensor, boxes: Tensor | None) -> Tensor:
         if boxes is None:
             raise CropworthError("box_losses, but no true boxes", "a task that knows them", "Set box_losses to 0.")
+        from cropworth.crops.proposals import ProposalGuidedTransformer  # it loads torchvision
+
         assert isinstance(self.cropper, ProposalGuidedTransformer)
         known = [box[~box.isnan().any(-1)] for box in boxes.unsqueeze(1)]
         of_scores, of_boxes = self.cropper.proposal_losses(images, known)

@@ -7,6 +7,7 @@ checked by `cropworth.worth.economics` and may change without any training.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -19,6 +20,7 @@ from cropworth.study.ledger import trial_name
 from cropworth.study.record import Kind
 
 Side = Annotated[int, Field(ge=4, le=4096)]
+CONFIG_OF = "transformers:"
 Jitter = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -52,8 +54,20 @@ class Backbone(Config):
     """Of the pixels that the backbone sees, after the crop: ImageNet's means and deviations, or others."""
 
     def located(self, folder: Path) -> Backbone:
-        """The same backbone with the path of its weights, which starts at the folder, made absolute."""
-        return self.model_copy(update={"weights": self.weights and (folder / self.weights).resolve()})
+        """The same backbone with its paths, of weights and of a config, which start at the folder, made absolute."""
+        weights, config = self.weights and (folder / self.weights).resolve(), self._config
+        name = self.name if config is None else f"{CONFIG_OF}{(folder / config).resolve()}"
+        return self.model_copy(update={"weights": weights, "name": name})
+
+    def files(self) -> tuple[Path, ...]:
+        """What the model is made from and a plan only names: another content would be another model."""
+        config = self._config
+        files = (self.weights, None if config is None else config / "config.json")
+        return tuple(file for file in files if file is not None)
+
+    @property
+    def _config(self) -> Path | None:
+        return Path(self.name.removeprefix(CONFIG_OF)) if self.name.startswith(CONFIG_OF) else None
 
     @model_validator(mode="after")
     def _frozen_at_something(self) -> Self:
@@ -261,6 +275,11 @@ class Plan(Config):
         parts = {"data": located(self.data, folder), "backbone": self.backbone.located(folder), "variants": variants}
         return self.model_copy(update=parts)
 
+    def model_files(self) -> tuple[Path, ...]:
+        """Files of weights and configurations that the variants' backbones are made from."""
+        others = [v.backbone for v in self.variants.values() if isinstance(v, Whole) and v.backbone is not None]
+        return tuple(sorted({file for backbone in (self.backbone, *others) for file in backbone.files()}))
+
     def kind(self, name: str) -> Kind:
         """What a variant is."""
         if name == self.baseline:
@@ -289,8 +308,14 @@ class Plan(Config):
             plain["variant"]["to"] = self.variants[settings.to].model_dump(mode="json")
         return plain | {"train_size": train_size, "seed": seed}
 
-    def header(self, signature: Signature, data_sha256: str, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
-        """What the ledger keeps of the plan, and of the data it was run on."""
+    def header(
+        self,
+        signature: Signature,
+        data_sha256: str,
+        warnings: tuple[str, ...] = (),
+        weights_sha256: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """What the ledger keeps of the plan, of the data it was run on and of the `model_files`."""
         return {
             "name": self.name,
             "baseline": self.baseline,
@@ -298,6 +323,7 @@ class Plan(Config):
             "classes": list(signature.classes),
             "signature": signature.as_dict(),
             "data_sha256": data_sha256,
+            "weights_sha256": dict(weights_sha256 or {}),
             "warnings": list(warnings),
             "economics": self.economics,
             "plan": self.model_dump(mode="json"),

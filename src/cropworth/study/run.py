@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -55,12 +56,14 @@ class Prepared:
         folder: the plan's own, where a user's module may lie.
         task: the plan's data.
         flops: of one item's inference, by variant.
+        warnings: what a reader of the results must know of the data and of the starting weights, a sentence each.
     """
 
     plan: Plan
     folder: Path | None
     task: Task
     flops: dict[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
@@ -72,8 +75,12 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
     task = build_task(plan.data, folder)
     for size in plan.study.train_sizes:
         task.check_train_size(size)
-    flops = {name: item_flops(build_variant(plan, name, task, 0, folder), task) for name in plan.variants}
-    return Prepared(plan, folder, task, flops)
+    flops, notes = {}, list(task.warnings)
+    for name in plan.variants:
+        model = build_variant(plan, name, task, 0, folder)
+        flops[name] = item_flops(model, task)
+        notes += model.notes
+    return Prepared(plan, folder, task, flops, tuple(dict.fromkeys(notes)))
 
 
 def run_study(
@@ -103,7 +110,8 @@ def run_study(
     check_jobs(jobs)
     plan, ledger, task = prepared.plan, Ledger(out), prepared.task
     trials = plan.trials() if trials is None else list(trials)
-    header = plan.header(task.signature(), task.fingerprint(), task.warnings)
+    weights = {str(file): _sha256(file) for file in plan.model_files()}
+    header = plan.header(task.signature(), task.fingerprint(), prepared.warnings, weights)
     ledger.open(header | {"trials": [trial_name(trial) for trial in trials], "looks": list(looks)})
     ledger.write_splits(task.placed)
     missing = [trial for trial in trials if not ledger.finished(trial_name(trial))]
@@ -185,6 +193,11 @@ def _one_trial(
     keep = None if record.status == "diverged" else partial(torch.save, model.state_dict())
     ledger.write_trial(trial, record, keep)
     return record.trial, record.status
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 _task = lru_cache(maxsize=1)(build_task)  # a worker process reads the data once, not once a trial

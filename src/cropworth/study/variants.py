@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cropworth.crops.localizers import HeatmapLocalizer, Pyramid, RegressionLocalizer
-from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork
 from cropworth.crops.sequence import TemporalTransformer
 from cropworth.crops.spatial import Cascade, Cropper, SpatialTransformer
 from cropworth.crops.splines import Warp
@@ -22,10 +21,16 @@ from cropworth.errors import CropworthError
 from cropworth.measure.flops import count_flops
 from cropworth.models.build import build_backbone, takes
 from cropworth.models.constant import ConstantAnswer
+from cropworth.models.normalise import IMAGENET, Normalise
+from cropworth.models.weights import freeze, load_weights
 from cropworth.padded import encode
 from cropworth.study.classifier import Classifier
 from cropworth.study.located import CentreCrop, LearnedCrop, LocatedCrop, SmallCopy, TrueBoxCrop
 from cropworth.study.plan import Backbone, Centre, Constant, Crop, Matched, Oracle, Plan, Small, Variant, Whole
+from cropworth.study.plan import Normalise as NormaliseSettings
+
+if TYPE_CHECKING:  # it loads torchvision
+    from cropworth.crops.proposals import ProposalGuidedTransformer
 
 # Sides of the proposals' anchors, in units of the crop's starting scale.
 ANCHORS = (0.5, 0.7, 1.0, 1.4, 2.0)
@@ -72,8 +77,13 @@ def item_flops(model: Classifier, task: Shaped) -> int:
     model.eval()
     try:
         with torch.no_grad():
-            return count_flops(lambda: model(item))
-    except (RuntimeError, TypeError) as error:
+            answers: list[object] = []
+            flops = count_flops(lambda: answers.append(model(item)))
+        _check_answer(answers[-1], task)
+        return flops
+    except CropworthError:
+        raise
+    except Exception as error:  # of anybody's code
         wanted = "a backbone that takes (series, lengths), such as 'recurrent'," if task.is_sequence else "a backbone"
         raise CropworthError(
             f"an item of {tuple(item.inputs.shape[1:])} that the model cannot take ({error})",
@@ -82,6 +92,15 @@ def item_flops(model: Classifier, task: Shaped) -> int:
         ) from error
     finally:
         model.train(training)
+
+
+def _check_answer(logits: object, task: Shaped) -> None:
+    wanted = (1, len(task.classes) or 1)
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != wanted:
+        raise CropworthError(
+            f"{shape} from the backbone for one item", f"logits of shape {wanted}", "Mend the backbone."
+        )
 
 
 def _blank_item(task: Shaped) -> Split:
@@ -97,8 +116,17 @@ def _model(variant: Variant, backbone: Backbone, task: Shaped, folder: Path | No
     """Embedding, crop and backbone of a variant, whichever of them it has."""
     channels = WORD_WIDTH if task.vocabulary else task.channels
 
+    frozen: tuple[nn.Module, ...] = ()
+    notes: tuple[str, ...] = ()
+
     def network() -> nn.Module:
-        return build_backbone(backbone.name, channels, len(task.classes) or 1, backbone.arguments, folder)
+        nonlocal frozen, notes
+        built = build_backbone(backbone.name, channels, len(task.classes) or 1, backbone.arguments, folder)
+        if backbone.weights is not None:
+            loaded = load_weights(built, backbone.weights)
+            notes = loaded.notes
+            frozen += freeze(built, loaded) if backbone.frozen else ()
+        return built
 
     if isinstance(variant, Constant):
         if variant.answer not in task.classes:
@@ -120,7 +148,16 @@ def _model(variant: Variant, backbone: Backbone, task: Shaped, folder: Path | No
                 "Use the backbone 'recurrent', or look at the input.",
             )
         behind = read_out if variant.crops == "states" else behind
-    return Classifier(behind, _crop(variant, task, channels, encoder), words, task.numbers)
+    if backbone.normalise is not None:
+        behind = _normalised(behind, backbone.normalise, task)
+    return Classifier(behind, _crop(variant, task, channels, encoder), words, task.numbers, frozen, notes)
+
+
+def _normalised(backbone: nn.Module, settings: Literal["imagenet"] | NormaliseSettings, task: Shaped) -> nn.Module:
+    if task.is_sequence:
+        raise CropworthError("normalise of sequences", "images", "Use data.standardise, and leave normalise out.")
+    mean, deviation = IMAGENET if settings == "imagenet" else (settings.mean, settings.deviation)
+    return nn.Sequential(Normalise(mean, deviation, task.channels), backbone)
 
 
 def _crop(variant: Variant, task: Shaped, channels: int, encoder: nn.Module | None) -> LocatedCrop | None:
@@ -192,6 +229,8 @@ def _states_of(encoder: nn.Module, channels: int) -> int:
 
 def _guided(variant: Crop, channels: int, transform: Transform) -> ProposalGuidedTransformer:
     """A heatmap and a proposal network on the features that a heatmap would have of its own."""
+    from cropworth.crops.proposals import ProposalGuidedTransformer, ProposalNetwork
+
     outputs = transform.parameters_needed
     own = _heatmap(variant, channels, outputs)
     width = own.heatmap.in_channels
@@ -234,10 +273,15 @@ def _narrowed(plan: Plan, variant: Matched, task: Shaped, folder: Path | None) -
             "a backbone with a width",
             "Leave the control out, or use the control 'small'.",
         )
+    if plan.backbone.weights is not None:
+        raise CropworthError(
+            f"the control 'matched' with the weights {plan.backbone.weights}",
+            "a backbone that is trained from the start: weights fit a single width",
+            "Leave the control out, or use the control 'small'.",
+        )
 
     def at(width: int) -> Backbone:
-        arguments: dict[str, Any] = {**plan.backbone.arguments, "width": width}
-        return Backbone(name=plan.backbone.name, arguments=arguments)
+        return plan.backbone.model_copy(update={"arguments": {**plan.backbone.arguments, "width": width}})
 
     def flops(width: int) -> int:
         return item_flops(_model(Whole(control="whole"), at(width), task, folder), task)
