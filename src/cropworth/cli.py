@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from cropworth.errors import CropworthError
+from cropworth.terminal import err, out, print_expected, print_problems, print_task, print_trials, print_warnings
 
 if TYPE_CHECKING:
+    from cropworth.study.check import Checked
     from cropworth.study.record import Study
     from cropworth.study.run import Prepared
     from cropworth.until_clear import Look
@@ -29,8 +30,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
-
 PlanFile = Annotated[Path, typer.Argument(help="The plan, a YAML file.")]
 StudyFolder = Annotated[
     Path | None, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`; else --predictions.")
@@ -81,20 +80,40 @@ def plan(
     """Say what a study would run and how long it would take, measured by a few training steps; run nothing."""
     from cropworth.measure.environment import available_cores
     from cropworth.study.ledger import Ledger, trial_name
-    from cropworth.study.run import estimate_seconds
+    from cropworth.study.run import estimate
 
     prepared = _prepare(path)
-    read, task, trials = prepared.plan, prepared.task, prepared.plan.trials()
+    task, trials = prepared.task, prepared.plan.trials()
     missing = [t for t in trials if folder is None or not Ledger(folder).finished(trial_name(t))]
-    sizes = ", ".join(f"{size:,}" for size in sorted(set(read.study.train_sizes)))
     predicted = f"{len(task.classes)} classes" if task.classes else "a number to predict"
-    out.print(f"[bold]{read.name}[/]: {task.name}, {predicted}, {len(task.test):,} test items")
-    for name, count in prepared.flops.items():
-        out.print(f"  {name} ({read.kind(name)}): {count / 1e6:,.1f} MFLOP an item")
-    out.print(f"{len(read.variants)} variants x sizes {sizes} x {read.study.seeds} seeds = {len(trials)} trials")
+    out.print(f"[bold]{prepared.plan.name}[/]: {task.name}, {predicted}, {len(task.test):,} test items")
+    print_trials(prepared)
     workers = jobs or available_cores()
-    seconds = estimate_seconds(prepared, missing, workers) if missing else 0.0
-    out.print(f"{len(missing)} to run, {workers} at a time: about {_duration(seconds)}")
+    print_expected(estimate(prepared, missing, workers), len(missing), workers)
+
+
+@app.command()
+def check(path: PlanFile, jobs: Jobs = None) -> None:
+    """Say all that is wrong with a plan, its data and its models at once; read every file, train a step, keep nothing.
+
+    Exit status 2 where there are problems.
+    """
+    from cropworth.measure.environment import available_cores
+    from cropworth.study.check import check as check_plan
+    from cropworth.study.run import Prepared, estimate
+
+    found = check_plan(path)
+    problems = [*found.problems, *_of_prices(found)]
+    print_warnings(found.warnings)
+    if problems or found.plan is None or found.task is None:
+        print_problems(path, problems)
+        raise typer.Exit(2)
+    prepared = Prepared(found.plan, path.parent, found.task, found.flops, tuple(found.warnings))
+    print_task(found.plan.name, found.task)
+    print_trials(prepared)
+    trials, workers = found.plan.trials(), jobs or available_cores()
+    print_expected(estimate(prepared, trials, workers), len(trials), workers)
+    out.print("No problems.")
 
 
 @app.command()
@@ -189,7 +208,7 @@ def main() -> None:
     try:
         app()
     except CropworthError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"Error: {error}")
+        err().print(f"Error: {error}")
         sys.exit(2)
     except BrokenPipeError:
         with suppress(OSError):
@@ -257,9 +276,24 @@ def _prepare(path: Path) -> Prepared:
     economics = read_economics(plan.economics, [])
     prepared = prepare(plan, path.parent)
     economics.check_classes(prepared.task.classes)
-    for warning in prepared.warnings:
-        typer.echo(warning, err=True)
+    print_warnings(prepared.warnings)
     return prepared
+
+
+def _of_prices(found: Checked) -> tuple[CropworthError, ...]:
+    """What is wrong with the prices of a plan, in themselves and for its classes."""
+    from cropworth.errors import ManyError
+    from cropworth.worth.economics import read_economics
+
+    if not isinstance(found.economics, dict):
+        return ()  # the plan's own check says so
+    try:
+        economics = read_economics(found.economics, [])
+        if found.task is not None:
+            economics.check_classes(found.task.classes)
+    except CropworthError as error:
+        return error.problems if isinstance(error, ManyError) else (error,)
+    return ()
 
 
 def _found(
@@ -276,8 +310,7 @@ def _found(
         from cropworth.worth.predictions import read_predictions
 
         study = read_predictions(predictions, costs, baseline or "baseline", numbers=numbers)
-        for warning in study.warnings:
-            typer.echo(warning, err=True)
+        print_warnings(study.warnings)
         return study, predictions.with_name(f"{study.name}.html")
     assert folder is not None
     given = {"--costs": costs, "--baseline": baseline, "--numbers or --classes": numbers}
@@ -318,9 +351,11 @@ def _appraise(found: Study, settings: list[str]) -> tuple[Economics, Appraisal]:
 
 def _print(appraisal: Appraisal) -> None:
     from cropworth.report.outlook import next_of_best
-    from cropworth.report.text import terminal_table
+    from cropworth.report.text import terminal_table, waiting_line
 
     out.print(terminal_table(appraisal))
+    if waiting := waiting_line(appraisal):
+        out.print(waiting, highlight=False, markup=False)
     out.print(f"\n[bold]{appraisal.headline}[/]", highlight=False)
     for sentence in (*next_of_best(appraisal), *appraisal.gaps):
         out.print(sentence, highlight=False, markup=False)
@@ -331,10 +366,3 @@ def _write_report(found: Study, appraisal: Appraisal, economics: Economics, path
 
     write_report(found, appraisal, economics, path)
     out.print(f"Report: {path}", highlight=False, soft_wrap=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes = seconds / 60
-    if minutes > 90:
-        return f"{minutes / 60:.1f} hours"
-    return f"{minutes:.0f} minutes" if minutes >= 2 else f"{seconds:.0f} s"

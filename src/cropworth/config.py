@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 from collections.abc import Iterable, Mapping
@@ -57,6 +58,30 @@ def parse(model: type[Parsed], values: object, where: str = "") -> Parsed:
     except ValidationError as error:
         problems = [_explain(model, detail, where) for detail in error.errors()]
     raise problems[0] if len(problems) == 1 else ManyError(problems)
+
+
+def salvage(model: type[Parsed], values: object) -> tuple[Parsed | None, list[CropworthError]]:
+    """What is wrong with `values`, and what is left of them without it, so that the rest can be looked at as well.
+
+    A key that is wrong is left out and so has its default; where it has none, what it belongs to is left out.
+
+    Returns:
+        The configuration, None where what is wrong cannot be left out; and the problems, as `parse` finds them.
+    """
+    problems: list[CropworthError] = []
+    certain = True  # whether what is wrong now was so before anything was left out
+    while True:
+        try:
+            return model.model_validate(values), problems
+        except ValidationError as error:
+            details = error.errors()
+        problems += [_explain(model, detail, "") for detail in details if certain]
+        certain = certain and all(detail["type"] == "extra_forbidden" for detail in details)
+        values, before = copy.deepcopy(values), values
+        for detail in details:
+            _leave_out(values, detail["loc"])
+        if values == before:
+            return None, problems
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -132,6 +157,18 @@ def _explain(model: type[BaseModel], detail: ErrorDetails, where: str) -> Cropwo
     if isinstance(value, Mapping | BaseModel):
         return CropworthError(f"{path or 'the input'}: {message}", "values that hold together", "Change one of them.")
     return CropworthError(f"{path} = {value!r}", message, f"Change {path}.")
+
+
+def _leave_out(values: object, location: Iterable[object]) -> None:
+    """Remove the innermost mapping's value that this location leads to; nothing where it leads to the whole."""
+    last: tuple[dict[Any, Any], Any] | None = None
+    for part in location:
+        if isinstance(values, dict) and part in values:
+            last, values = (values, part), values[part]
+        elif not str(part).startswith("<"):
+            break
+    if last is not None:
+        last[0].pop(last[1])
 
 
 def _keys(model: type[BaseModel], location: list[str]) -> list[str]:

@@ -18,26 +18,37 @@ def look_in(folder: Path | None) -> None:
         sys.path.insert(0, str(folder))
 
 
-def load_function(name: str, what: str) -> Callable[..., Any]:
-    """Import what ``your_module:function`` names.
+def load_object(name: str, what: str) -> Any:
+    """Import what ``your_module:name`` names.
 
     Args:
         name: as the plan has it.
         what: what the plan calls it, for messages: ``backbone``, ``embedder``.
 
     Raises:
-        CropworthError: there is no such module, or nothing of this name in it that can be called.
+        CropworthError: there is no such module, or nothing of this name in it.
     """
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        problem: object = error
-    else:
-        if callable(found):
-            return found  # type: ignore[no-any-return]
-        problem = f"{attribute} is a {type(found).__name__}"
-    raise CropworthError(
+        raise _not_found(name, what, error) from None
+
+
+def load_function(name: str, what: str) -> Callable[..., Any]:
+    """Import a function, see `load_object`.
+
+    Raises:
+        CropworthError: it is not there, or cannot be called.
+    """
+    found = load_object(name, what)
+    if not callable(found):
+        raise _not_found(name, what, f"{name.partition(':')[2]} is a {type(found).__name__}")
+    return found  # type: ignore[no-any-return]
+
+
+def _not_found(name: str, what: str, problem: object) -> CropworthError:
+    return CropworthError(
         f"the {what} {name!r} ({problem})",
         "a module that can be imported and a function in it",
         "Put the module beside the plan or install it.",

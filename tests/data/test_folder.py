@@ -7,7 +7,7 @@ from PIL import Image
 from cropworth.config import parse
 from cropworth.data.build import build_task
 from cropworth.data.config import Folder
-from cropworth.data.folder import FolderTask
+from cropworth.data.image_task import ImageTask
 from cropworth.errors import CropworthError
 
 GREY = {"cat": 10, "dog": 200}
@@ -20,9 +20,9 @@ def write(folder: Path, name: str, count: int, size: tuple[int, int] = (20, 12),
         Image.new("RGB", size, (index, GREY.get(name, 0), 0)).save(folder / name / f"{index:03}.png")
 
 
-def read(folder: Path, **settings: object) -> FolderTask:
+def read(folder: Path, **settings: object) -> ImageTask:
     task = build_task(parse(Folder, {"folder": str(folder), "image_size": 8, **settings}))
-    assert isinstance(task, FolderTask)
+    assert isinstance(task, ImageTask)
     return task
 
 
@@ -64,8 +64,8 @@ def test_given_splits_are_kept(tmp_path: Path) -> None:
 
 def test_a_missing_val_is_split_off_train(tmp_path: Path) -> None:
     for split in ("train", "test"):
-        write(tmp_path / split, "cat", 10)
-        write(tmp_path / split, "dog", 10)
+        write(tmp_path / split, "cat", 10, start=10 * (split == "test"))
+        write(tmp_path / split, "dog", 10, start=10 * (split == "test"))
     task = read(tmp_path, validation_share=0.2)
     assert (task.train_limit, len(task.validation), len(task.test)) == (16, 4, 20)
 
@@ -83,7 +83,7 @@ def test_grey_palette_and_alpha_images_are_read(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         write(tmp_path, name, 4)
         for mode in ("L", "P", "RGBA"):
-            Image.new(mode, (9, 9)).save(tmp_path / name / f"{mode}.png")
+            Image.new(mode, (9, 9 if name == "cat" else 10)).save(tmp_path / name / f"{mode}.png")
     assert read(tmp_path).channels == 3
     assert read(tmp_path, channels=1).channels == 1
 
@@ -95,7 +95,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
     write(tmp_path, "cat", 5)
     write(tmp_path, "dog", 2)
-    with pytest.raises(CropworthError, match=r"images in the folder .*dog"):
+    with pytest.raises(CropworthError, match=r"2 items in 2 .*of the class 'dog'"):
         read(tmp_path)
     (tmp_path / "cat" / "broken.png").write_bytes(b"not an image")
     write(tmp_path, "dog", 6)
@@ -107,5 +107,5 @@ def test_a_class_that_training_never_saw(tmp_path: Path) -> None:
     write(tmp_path / "train", "cat", 6)
     write(tmp_path / "train", "dog", 6)
     write(tmp_path / "test", "owl", 3)
-    with pytest.raises(CropworthError, match="'owl' in test"):
+    with pytest.raises(CropworthError, match="class 'owl', of which train has no item"):
         read(tmp_path)

@@ -41,6 +41,7 @@ def make_row(name: str = "baseline", kind: Kind = "baseline", **values: Any) -> 
         "training_s": 83.2,
         "training_cpu_s": 80.1,
         "trials_beside": 0.97,
+        "waiting_share": 0.031,
         "latency_s": 0.0019,
         "latency_p90_s": 0.0023,
         "flops_per_item": 25_400_000,

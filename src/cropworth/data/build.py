@@ -14,8 +14,8 @@ from cropworth.data.config import (
     DigitsCluttered,
     DigitsScene,
     Documents,
-    Folder,
     FxBars,
+    Images,
     OrderBook,
     PlantedSentence,
     ReutersR8,
@@ -23,7 +23,7 @@ from cropworth.data.config import (
     Watch,
 )
 from cropworth.data.documents import documents_task
-from cropworth.data.folder import FolderTask
+from cropworth.data.image_task import LISTERS, image_task
 from cropworth.data.order_book import order_book_task
 from cropworth.data.planted import planted_task
 from cropworth.data.reuters import reuters_task
@@ -33,10 +33,10 @@ from cropworth.data.ucr import ucr_task
 from cropworth.data.watch import watch_task
 from cropworth.functions import look_in
 
+CACHE = ".cropworth_cache"
 READERS: dict[type, Callable[[Any], Task]] = {
     DigitsCluttered: ClutteredDigits,
     DigitsScene: DigitScenes,
-    Folder: FolderTask,
     Ucr: ucr_task,
     CardanoSentiment: cardano_task,
     Watch: watch_task,
@@ -53,10 +53,13 @@ def build_task(config: DataConfig, folder: Path | None = None) -> Task:
 
     Args:
         config: what to read.
-        folder: where the module of an `embedder` may lie, besides the usual places: the plan's folder.
+        folder: the plan's own: where the module of an `embedder` may lie, besides the usual places, and where decoded
+            images are kept, in its folder `CACHE`. None keeps them in memory.
 
     Raises:
         CropworthError: the data cannot be read, see the reader of each.
     """
     look_in(folder)
+    if isinstance(config, Images) and type(config) in LISTERS:
+        return image_task(config, None if folder is None else folder / CACHE)
     return READERS[type(config)](config)

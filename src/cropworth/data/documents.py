@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from cropworth.data.bad_items import settled
 from cropworth.data.config import Documents, LongText
-from cropworth.data.rows import SPLIT_NAMES, missing, number_in, read_rows, value_in
+from cropworth.data.rows import missing, number_in, read_rows, value_in
 from cropworth.data.sequences import FEWEST_STEPS, SequenceTask, set_aside
+from cropworth.data.splits import SPLIT_NAMES
 from cropworth.data.text import Document, sentences, text_task, words
 from cropworth.errors import CropworthError
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from cropworth.data.config import Columns
 from cropworth.data.installed import INSTALL_EXTRA, imported
 from cropworth.data.sequences import problem_of_value
+from cropworth.data.splits import SPLIT_NAMES
 from cropworth.errors import CropworthError
 
-SPLIT_NAMES = ("train", "val", "test")
 MEND = "Mend or remove the row."
 
 Row = dict[str, object]

@@ -98,7 +98,7 @@ def place(items: Sequence[Item], settings: Shares, bad: BadItems) -> list[str | 
     kept = list(usable.values())
     bad.refuse([*others, *_first_ones(leaks(kept))])
     splits = _completed(kept, settings)
-    _refuse_gaps(kept, splits)
+    refuse_gaps(kept, splits)
     found = dict(zip(usable, splits, strict=True))
     return [found.get(row) for row in range(len(items))]
 
@@ -296,7 +296,7 @@ def _refuse_few(items: Sequence[Item], splits: int) -> None:
         raise ManyError(problems)
 
 
-def _refuse_gaps(items: Sequence[Item], splits: Sequence[str]) -> None:
+def refuse_gaps(items: Sequence[Item], splits: Sequence[str]) -> None:
     """Refuse splits without an item, and classes of validation or test items that training never sees."""
     for split in SPLIT_NAMES:
         if split not in splits:

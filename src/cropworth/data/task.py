@@ -17,8 +17,9 @@ from torch import Tensor
 from cropworth.data.signature import Numbers, Placed, Signature
 from cropworth.errors import CropworthError
 
-# Streams of random numbers that must never meet: a task's splits, the choice of training items, the epochs.
-SPLITS, CHOICE, EPOCH = 1, 2, 3
+# Streams of random numbers that must never meet: a task's splits, the choice of training items, the epochs, their
+# augmentation.
+SPLITS, CHOICE, EPOCH, AUGMENT = 1, 2, 3, 4
 
 
 def share_of_each(labels: NDArray[np.int64], share: float, rng: np.random.Generator) -> list[NDArray[np.int64]]:
@@ -64,6 +65,11 @@ class Split:
         return self.inputs, self.labels, self.boxes, self.lengths, self.payoffs, self.values
 
 
+def numbers_of(labels: Tensor) -> Numbers:
+    """What numbers to predict, (N,), are like."""
+    return Numbers(labels.double().mean().item(), max(labels.double().std().item(), torch.finfo(torch.float32).tiny))
+
+
 class Task(ABC):
     """Items with labels, read or drawn once and held in memory.
 
@@ -98,10 +104,7 @@ class Task(ABC):
     @property
     def numbers(self) -> Numbers | None:
         """What the training labels of a regression are like; None for classes."""
-        if self.classes:
-            return None
-        labels = self.training_epoch(self.train_limit, seed=0, epoch=0).labels.double()
-        return Numbers(labels.mean().item(), max(labels.std().item(), torch.finfo(torch.float32).tiny))
+        return None if self.classes else numbers_of(self.training_epoch(self.train_limit, seed=0, epoch=0).labels)
 
     def signature(self) -> Signature:
         """All that a model must know of the task, without its items."""
@@ -132,10 +135,8 @@ class Task(ABC):
         Raises:
             CropworthError: `train_size` is more than there is.
         """
-        self.check_train_size(train_size)
-        chosen = np.random.default_rng([seed, CHOICE]).permutation(self.train_limit)[:train_size]
-        rng = np.random.default_rng([seed, EPOCH, epoch])
-        return self._training_items(rng.permutation(chosen), rng)
+        order, rng = self._training_order(train_size, seed, epoch)
+        return self._training_items(order, rng)
 
     def training_batches(self, train_size: int, seed: int, epoch: int, batch_size: int) -> Iterator[Split]:
         """The items of `training_epoch` in batches; the last one may be smaller.
@@ -146,6 +147,13 @@ class Task(ABC):
         items = self.training_epoch(train_size, seed, epoch)
         for start in range(0, len(items), batch_size):
             yield items.take(slice(start, start + batch_size))
+
+    def _training_order(self, train_size: int, seed: int, epoch: int) -> tuple[NDArray[np.int64], np.random.Generator]:
+        """Which training items an epoch has, in its order, and its own generator."""
+        self.check_train_size(train_size)
+        chosen = np.random.default_rng([seed, CHOICE]).permutation(self.train_limit)[:train_size]
+        rng = np.random.default_rng([seed, EPOCH, epoch])
+        return rng.permutation(chosen), rng
 
     def check_train_size(self, train_size: int) -> None:
         """Refuse a training-set size that the data does not have.

@@ -108,7 +108,8 @@ def variants_table(study: Study, appraisal: Appraisal) -> Table:
         note=""
         if study.from_files
         else "“Trials beside” is how many other trials ran on the machine at the same time, on average; they slow the "
-        "wall clock. Inference was timed while nothing trained. “IoU” is the overlap of the crop with the true box. "
+        "wall clock. “Waiting for data” is the share of it in which training waited for its next batch. Inference was "
+        "timed while nothing trained. “IoU” is the overlap of the crop with the true box. "
         "A diverged trial has no predictions; the crop of a collapsed one shows nothing useful.",
     )
 
@@ -235,6 +236,7 @@ def _variant_cells(row: Row, quality: Mapping[str, str], from_files: bool) -> di
         **quality,
         "training seconds, wall; CPU": f"{number(row.training_s)}; {number(row.training_cpu_s)}",
         "trials beside": number(row.trials_beside, 2),
+        "waiting for data": text.percent(row.waiting_share),
         "inference ms per item, median; p90": _median_and_p90(row),
         "FLOPs per item": text.flops(row.flops_per_item),
         "parameters": f"{row.parameters:,}",

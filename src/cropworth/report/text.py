@@ -120,6 +120,18 @@ def how_we_know(study: Study, appraisal: Appraisal) -> str:
     )
 
 
+def waiting_line(appraisal: Appraisal) -> str:
+    """How long training waited for its data, in one sentence; empty where that is not known."""
+    shares = {row.name: row.waiting_share for row in appraisal.largest.rows if row.waiting_share is not None}
+    if not shares:
+        return ""
+    least, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    told = percent(shares[most])
+    if told != percent(shares[least]):
+        told = f"{percent(shares[least])} ({least}) to {told} ({most})"
+    return f"Training waited for data for {told} of its time."
+
+
 def round_line(look: Look) -> str:
     """One round of `--until-clear`: what is decided, what goes on, what that may gain and what it costs."""
     decision = look.decision

@@ -83,6 +83,8 @@ class Record:
             None as `validation_labels`, or where the trial diverged.
         training_energy_j: joules of the processors during training, see `cropworth.measure.energy`; None where they are
             unknown, as with trials side by side, whose energy no counter tells apart.
+        waiting_s: seconds of `training_wall_s` in which training waited for its next batch: drawing, decoding and
+            augmenting; None in a study of an older version.
     """
 
     trial: str
@@ -115,6 +117,7 @@ class Record:
     validation_labels: NDArray[np.int64] | None = None
     validation_probabilities: NDArray[np.float32] | None = None
     training_energy_j: float | None = None
+    waiting_s: float | None = None
 
     @property
     def predictions(self) -> NDArray[np.int64] | NDArray[np.float32] | None:
@@ -128,6 +131,11 @@ class Record:
             distance: NDArray[np.float64] = np.abs(self.numbers.astype(np.float64) - self.labels)
             return distance
         return None if self.predictions is None else np.not_equal(self.predictions, self.labels).astype(np.float64)
+
+    @property
+    def waiting_share(self) -> float | None:
+        """Share of the training's wall seconds in which it waited for data; None where not known."""
+        return None if self.waiting_s is None or not self.training_wall_s else self.waiting_s / self.training_wall_s
 
     @property
     def brought(self) -> NDArray[np.float64] | None:

@@ -15,16 +15,18 @@ import joblib
 import torch
 
 from cropworth.data.build import build_task
-from cropworth.data.task import Task
+from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
 from cropworth.measure.energy import processor_counters
 from cropworth.measure.environment import available_cores
+from cropworth.study.augment import build_augmentation
+from cropworth.study.check import sizes_not_there, try_variant
 from cropworth.study.inference import measure_inference
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Study
 from cropworth.study.train import run_trial, training_step
-from cropworth.study.variants import build_variant, item_flops
+from cropworth.study.variants import build_variant
 
 # Enough steps to see past the first ones, which allocate.
 ESTIMATE_STEPS = 5
@@ -70,15 +72,16 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
     """Read the data and build every variant once, so that a plan fails before it trains, not after.
 
     Raises:
-        CropworthError: the data cannot be read, are too few, or a variant cannot be built on them.
+        CropworthError: the data cannot be read, are too few, or a variant or the augmentation cannot be built on them;
+            what is found first, where `cropworth.study.check` finds all.
     """
     task = build_task(plan.data, folder)
-    for size in plan.study.train_sizes:
-        task.check_train_size(size)
+    build_augmentation(plan.training.augment, task)
+    for problem in sizes_not_there(plan, task):
+        raise problem
     flops, notes = {}, list(task.warnings)
     for name in plan.variants:
-        model = build_variant(plan, name, task, 0, folder)
-        flops[name] = item_flops(model, task)
+        model, flops[name] = try_variant(plan, name, task, folder)
         notes += model.notes
     return Prepared(plan, folder, task, flops, tuple(dict.fromkeys(notes)))
 
@@ -142,8 +145,21 @@ def check_jobs(jobs: int) -> None:
         )
 
 
-def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> float:
-    """Expected wall seconds of these trials, from a few timed training steps of each variant; nothing is kept.
+@dataclass(frozen=True)
+class Estimate:
+    """What trials are expected to take.
+
+    Attributes:
+        seconds: of the wall clock.
+        waiting_share: share of it in which training would wait for its data.
+    """
+
+    seconds: float
+    waiting_share: float
+
+
+def estimate(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> Estimate:
+    """What these trials would take, from a few timed training steps of each variant; nothing is kept.
 
     Args:
         prepared: what to study.
@@ -156,7 +172,7 @@ def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int
     check_jobs(jobs)
     plan, task = prepared.plan, prepared.task
     torch.set_num_threads(available_cores() // jobs)
-    batch = task.training_epoch(min(task.train_limit, plan.training.batch_size), 0, 0)
+    batch, drawing = _drawn(prepared)
     per_item: dict[str, float] = {}
     for name in {trial["name"] for trial in trials}:
         step = training_step(build_variant(plan, name, task, 0, prepared.folder), batch)
@@ -167,7 +183,25 @@ def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int
         per_item[name] = (time.perf_counter() - start) / ESTIMATE_STEPS / len(batch)
     # Validation runs forward only, about a third of a training step.
     seen = [plan.training.epochs * (t["train_size"] + len(task.validation) / 3) for t in trials]
-    return float(sum(per_item[t["name"]] * items for t, items in zip(trials, seen, strict=True)) / jobs)
+    computing = sum(per_item[t["name"]] * items for t, items in zip(trials, seen, strict=True))
+    waiting = sum(drawing * plan.training.epochs * t["train_size"] for t in trials)
+    return Estimate((computing + waiting) / jobs, waiting / (computing + waiting) if trials else 0.0)
+
+
+def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> float:
+    """The seconds of `estimate`."""
+    return estimate(prepared, trials, jobs).seconds
+
+
+def _drawn(prepared: Prepared) -> tuple[Split, float]:
+    """One training batch, and the seconds that drawing took for each of its items."""
+    task, training = prepared.task, prepared.plan.training
+    size = min(task.train_limit, training.batch_size)
+    augmentation = build_augmentation(training.augment, task)
+    start = time.perf_counter()
+    drawn = task.training_batches(size, 0, 0, size)
+    batch = next(drawn if augmentation is None else augmentation.batches(drawn, 0, 0))
+    return batch, (time.perf_counter() - start) / size
 
 
 def _train(prepared: Prepared, ledger: Ledger, trials: list[dict[str, Any]], jobs: int) -> Iterator[tuple[str, str]]:

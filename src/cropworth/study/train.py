@@ -24,6 +24,7 @@ from cropworth.measure.energy import Counters, Energy
 from cropworth.measure.environment import available_cores, describe_environment
 from cropworth.measure.memory import peak_bytes, reset_peak
 from cropworth.measure.time import Stopwatch
+from cropworth.study.augment import build_augmentation
 from cropworth.study.classifier import Classifier
 from cropworth.study.ledger import trial_name
 from cropworth.study.pictures import curves
@@ -43,11 +44,23 @@ class Fit:
         curve: one row an epoch.
         best_epoch: whose weights the model now has; -1 where no epoch had a finite loss.
         diverged: why training was given up; empty where it was not.
+        waiting_s: seconds that training waited for its batches.
     """
 
     curve: list[Epoch] = field(default_factory=list)
     best_epoch: int = -1
     diverged: str = ""
+    waiting_s: float = 0.0
+
+    def waited(self, drawn: Iterator[Split]) -> Iterator[Split]:
+        """The same batches; how long each takes to come is counted."""
+        while True:
+            began = time.perf_counter()
+            items = next(drawn, None)
+            self.waiting_s += time.perf_counter() - began
+            if items is None:
+                return
+            yield items
 
 
 def run_trial(
@@ -125,6 +138,7 @@ def run_trial(
         validation_labels=_array(task.validation.labels) if task.classes else None,
         validation_probabilities=_array(validation),
         training_energy_j=energy.joules,
+        waiting_s=fit.waiting_s,
     )
     return record, model
 
@@ -135,7 +149,7 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
     if not any(parameter.requires_grad for parameter in model.parameters()):  # nothing to learn
         before, accuracy = validate(model, task.validation)
         return Fit([Epoch(before, before, accuracy, 0.0)], best_epoch=0)
-    optimizer = _optimizer(model, plan, variant)
+    optimizer, augmentation = _optimizer(model, plan, variant), build_augmentation(settings.augment, task)
     steps = max(1, train_size // settings.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=settings.epochs * steps
@@ -148,9 +162,12 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
         losses = []
         model.train()
         set_reach(model, max(1.0, reach * (1 - 2 * epoch / settings.epochs)))
+        drawn = task.training_batches(train_size, seed, epoch, settings.batch_size)
+        if augmentation is not None:
+            drawn = augmentation.batches(drawn, seed, epoch)
         try:
             # The incomplete last batch is left out: a batch of one item breaks batch normalisation.
-            for items in itertools.islice(task.training_batches(train_size, seed, epoch, settings.batch_size), steps):
+            for items in fit.waited(itertools.islice(drawn, steps)):
                 loss = model.loss(ready(items))
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]

@@ -45,6 +45,7 @@ class Row:
         training_s: mean wall seconds of a trial.
         training_cpu_s: mean processor seconds of a trial.
         trials_beside: mean number of trials that ran beside it.
+        waiting_share: mean share of a trial's wall seconds in which it waited for data; None where not measured.
         latency_s: median inference seconds an item; None where not measured.
         latency_p90_s: 90th percentile of the same.
         flops_per_item: floating-point operations of an item's inference.
@@ -64,6 +65,7 @@ class Row:
     training_s: float
     training_cpu_s: float
     trials_beside: float
+    waiting_share: float | None
     latency_s: float | None
     latency_p90_s: float | None
     flops_per_item: int

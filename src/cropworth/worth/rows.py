@@ -18,6 +18,7 @@ def row_of(study: Study, name: str, records: Sequence[Record]) -> Row:
     errors = [r.mean_error for r in records if r.mean_error is not None]
     memory = [r.peak_memory_bytes for r in records if r.peak_memory_bytes is not None]
     overlaps = [r.median_iou for r in records if r.median_iou is not None]
+    waiting = [r.waiting_share for r in records if r.waiting_share is not None]
     times = study.latency.seconds_per_item.get(name) if study.latency is not None else None
     return Row(
         name=name,
@@ -31,6 +32,7 @@ def row_of(study: Study, name: str, records: Sequence[Record]) -> Row:
         training_s=fmean(r.training_wall_s for r in records),
         training_cpu_s=fmean(r.training_cpu_s for r in records),
         trials_beside=fmean(trials_beside(r, study.records) for r in records),
+        waiting_share=fmean(waiting) if waiting else None,
         latency_s=float(np.median(times)) if times else None,
         latency_p90_s=float(np.quantile(times, 0.9)) if times else None,
         flops_per_item=records[0].flops_per_item,

@@ -1,0 +1,96 @@
+"""What the command line prints of a plan and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from cropworth.errors import CropworthError
+
+if TYPE_CHECKING:
+    from cropworth.data.task import Task
+    from cropworth.study.run import Estimate, Prepared
+
+# Of more classes only the rarest are shown: it is they that have too few items.
+MOST_CLASSES = 20
+
+out = Console()
+
+
+def err() -> Console:
+    """Standard error, a message a line."""
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """What a reader must know of the data, a line each, on standard error."""
+    for warning in warnings:
+        err().print(warning)
+
+
+def print_problems(path: Path, problems: Sequence[CropworthError]) -> None:
+    """How many there are in a plan, and each in a line, on standard error."""
+    err().print(f"{path}: {len(problems):,} problem{'s' * (len(problems) != 1)}")
+    for problem in problems:
+        err().print(f"- {' '.join(str(problem).split())}")
+
+
+def print_task(name: str, task: Task) -> None:
+    """What was read: the items' size, and how many there are by split and class."""
+    splits = {"train": task.training_epoch(task.train_limit, 0, 0), "val": task.validation, "test": task.test}
+    size = " x ".join(map(str, task.size))
+    if task.vocabulary:
+        shape = f"texts of up to {size} words, {task.vocabulary:,} known"
+    elif task.is_sequence:
+        shape = f"sequences of up to {size} steps, {task.channels} features"
+    else:
+        shape = f"images of {size} pixels, {task.channels} channels"
+    out.print(f"[bold]{name}[/]: {task.name}, {shape}", highlight=False)
+    table = Table("", *splits, box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    counts = {
+        label: [int((items.labels == index).sum()) for items in splits.values()]
+        for index, label in enumerate(task.classes)
+    }
+    shown = counts if len(counts) <= MOST_CLASSES else dict(sorted(counts.items(), key=_in_training)[:MOST_CLASSES])
+    for label, of_class in shown.items():
+        table.add_row(label, *(f"{count:,}" for count in of_class))
+    if len(shown) < len(counts):
+        table.add_row(f"(the rarest of {len(counts):,} classes)")
+    table.add_row("items", *(f"{len(items):,}" for items in splits.values()))
+    out.print(table)
+
+
+def _in_training(counted: tuple[str, list[int]]) -> int:
+    return counted[1][0]
+
+
+def print_trials(prepared: Prepared) -> None:
+    """What one prediction of each variant computes, and how many trials there are."""
+    plan = prepared.plan
+    for name, count in prepared.flops.items():
+        out.print(f"  {name} ({plan.kind(name)}): {count / 1e6:,.1f} MFLOP an item")
+    sizes = ", ".join(f"{size:,}" for size in sorted(set(plan.study.train_sizes)))
+    trials = len(plan.trials())
+    out.print(f"{len(plan.variants)} variants x sizes {sizes} x {plan.study.seeds} seeds = {trials} trials")
+
+
+def print_expected(expected: Estimate, trials: int, jobs: int) -> None:
+    """How long it takes to train them, and how much of that is waiting for data."""
+    from cropworth.report.text import percent
+
+    waiting = f", {percent(expected.waiting_share)} of it waiting for data" if trials else ""
+    out.print(f"{trials} to run, {jobs} at a time: about {duration(expected.seconds)}{waiting}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, whichever reads best."""
+    minutes = seconds / 60
+    if minutes > 90:
+        return f"{minutes / 60:.1f} hours"
+    return f"{minutes:.0f} minutes" if minutes >= 2 else f"{seconds:.0f} s"
