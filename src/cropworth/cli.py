@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import resources
@@ -55,6 +55,12 @@ Prices = Annotated[
     Path | None, typer.Option("--economics", help="A YAML file of prices, or a plan with them; instead of the plan's.")
 ]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Trials at a time; by default one a processor.")]
+Trackers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track", help="Tell trials to tensorboard:FOLDER, mlflow:ADDRESS or wandb:PROJECT; may be repeated."
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="A price, such as economics.predictions_per_year=5e6; may be repeated."),
@@ -130,12 +136,13 @@ def study(
     budget_hours: Annotated[
         float | None, typer.Option(help="With --until-clear: machine hours that all trainings may take together.")
     ] = None,
+    track: Trackers = None,
 ) -> None:
     """Run a study: train what is missing, time the inference, appraise, write the report."""
     for option, value in (("--most-seeds", most_seeds), ("--budget-hours", budget_hours)):
         if value is not None and not until_clear:
             raise CropworthError(f"{option} without --until-clear", "both or none", "Add --until-clear.")
-    _run_study(path, folder, jobs, (most_seeds, budget_hours) if until_clear else None)
+    _run_study(path, folder, jobs, (most_seeds, budget_hours) if until_clear else None, track or [])
 
 
 @app.command()
@@ -217,15 +224,21 @@ def main() -> None:
 
 
 def _run_study(
-    path: Path, folder: Path, jobs: int | None, until_clear: tuple[int | None, float | None] | None = None
+    path: Path,
+    folder: Path,
+    jobs: int | None,
+    until_clear: tuple[int | None, float | None] | None = None,
+    track: Sequence[str] = (),
 ) -> None:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     from cropworth.measure.environment import available_cores
     from cropworth.study.run import Progress, run_study
+    from cropworth.study.trackers import open_tracker
 
     prepared = _prepare(path)
+    trackers = [open_tracker(text, folder, prepared.plan.name) for text in track]
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
     # The time left is estimated from the last hour: by default only 30 seconds count, in which no trial may end.
     bars = Bar(*columns, console=out, disable=not out.is_terminal, speed_estimate_period=3600)
@@ -238,14 +251,14 @@ def _run_study(
 
         workers = jobs or available_cores()
         if until_clear is None:
-            found = run_study(prepared, folder, workers, show)
+            found = run_study(prepared, folder, workers, show, trackers=trackers)
         else:
             from cropworth.until_clear import run_until_clear
             from cropworth.worth.sequential import MOST_SEEDS
 
             most_seeds, hours = until_clear
             most_seeds = MOST_SEEDS if most_seeds is None else most_seeds
-            found = run_until_clear(prepared, folder, workers, most_seeds, hours, show, _tell)
+            found = run_until_clear(prepared, folder, workers, most_seeds, hours, show, _tell, trackers)
     economics, appraisal = _appraise(found, [])
     _print(appraisal)
     _write_report(found, appraisal, economics, folder / "report.html")

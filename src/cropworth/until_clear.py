@@ -5,7 +5,7 @@ It stands between the room that trains and the room that knows what the records 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -14,6 +14,7 @@ from cropworth.errors import CropworthError
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.record import Study
 from cropworth.study.run import Prepared, Progress, check_jobs, estimate_seconds, run_study
+from cropworth.study.trackers import Tracker
 from cropworth.worth.candidate import make_case
 from cropworth.worth.costs import machine_seconds
 from cropworth.worth.economics import Economics, read_economics
@@ -50,6 +51,7 @@ def run_until_clear(
     budget_hours: float | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     told: Callable[[Look], None] = lambda _: None,
+    trackers: Sequence[Tracker] = (),
 ) -> Study:
     """Train every variant with a few seeds, look, and train on whose verdict is open, see `decide`.
 
@@ -64,6 +66,7 @@ def run_until_clear(
             begun that is expected to exceed them, by the hours of the rounds before.
         progress: called at the start of a round and after each trial.
         told: called after each round.
+        trackers: see `run_study`.
 
     Raises:
         CropworthError: too few seeds, a budget that does not last for the first round, or what `run_study` raises.
@@ -81,7 +84,7 @@ def run_until_clear(
         _check_first_round(prepared, out, jobs, seeds, budget_hours)
     while True:
         trials = [trial for trial in plan.trials() if trial["seed"] < seeds[trial["name"]]]
-        found = run_study(prepared, out, jobs, progress, trials, looks)
+        found = run_study(prepared, out, jobs, progress, trials, looks, trackers)
         seen = look(found, economics, budget_hours)
         told(seen)
         if not seen.decision.goes_on:

@@ -25,6 +25,7 @@ from cropworth.study.inference import measure_inference
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Study
+from cropworth.study.trackers import Tracker, tell
 from cropworth.study.train import run_trial, training_step
 from cropworth.study.variants import build_variant
 
@@ -93,6 +94,7 @@ def run_study(
     progress: Callable[[Progress], None] = lambda _: None,
     trials: Sequence[dict[str, Any]] | None = None,
     looks: tuple[int, ...] = (),
+    trackers: Sequence[Tracker] = (),
 ) -> Study:
     """Train the trials that `out` does not have yet, `jobs` at a time, and measure the inference.
 
@@ -105,6 +107,7 @@ def run_study(
         progress: called at the start and after each trial.
         trials: those that the study shall have, see `Plan.trial`; None for all of the plan.
         looks: numbers of seeds after which one looks, where one does so several times. A folder keeps them.
+        trackers: told each trial that is finished and that they do not have yet; one that fails costs no trial.
 
     Raises:
         CropworthError: too many jobs, `out` is something else than a study, or one that is looked at after other
@@ -117,13 +120,18 @@ def run_study(
     header = plan.header(task.signature(), task.fingerprint(), prepared.warnings, weights)
     ledger.open(header | {"trials": [trial_name(trial) for trial in trials], "looks": list(looks)})
     ledger.write_splits(task.placed)
-    missing = [trial for trial in trials if not ledger.finished(trial_name(trial))]
+    by_name = {trial_name(trial): trial for trial in trials}
+    missing = [trial for name, trial in by_name.items() if not ledger.finished(name)]
+    for trial in trials:
+        if trial not in missing:
+            trackers = tell(trackers, trial, ledger.read_record)
     work = {trial_name(t): t["train_size"] * max(1, prepared.flops[t["name"]]) for t in missing}
     done, failed, work_done = len(trials) - len(missing), 0, 0
     progress(Progress(done, len(trials), 0.0 if missing else 1.0, 0))
     for name, status in _train(prepared, ledger, missing, jobs):
         done, failed, work_done = done + 1, failed + (status != "ok"), work_done + work[name]
         progress(Progress(done, len(trials), work_done / sum(work.values()), failed))
+        trackers = tell(trackers, by_name[name], ledger.read_record)
     # Looked at several times, the first timing stays: what was decided by it must be decided so again.
     timed = None if missing and not looks else ledger.read_latency()
     if timed is None or not timed.seconds_per_item.keys() >= plan.variants.keys():
