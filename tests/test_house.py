@@ -132,6 +132,7 @@ def test_public_names() -> None:
         "crop_health",
         "invert",
         "jitter",
+        "load",
         "localisation_iou",
         "map_boxes",
         "map_points",

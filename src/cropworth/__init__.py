@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         UnboundedAffine,
         Zoom,
     )
+    from cropworth.deploy.load import load
     from cropworth.errors import CropworthError
     from cropworth.worth.appraisal import appraise
     from cropworth.worth.economics import read_economics
@@ -87,6 +88,7 @@ _HOME = {
     "crop_health": "crops.health",
     "invert": "crops.geometry",
     "jitter": "crops.training",
+    "load": "deploy.load",
     "localisation_iou": "crops.health",
     "map_boxes": "crops.geometry",
     "map_points": "crops.geometry",
@@ -143,6 +145,7 @@ __all__ = [
     "crop_health",
     "invert",
     "jitter",
+    "load",
     "localisation_iou",
     "map_boxes",
     "map_points",

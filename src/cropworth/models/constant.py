@@ -27,4 +27,4 @@ class ConstantAnswer(nn.Module):
 
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Anything (B, ...) -> logits (B, classes)."""
-        return self.logits.expand(len(values), -1)
+        return self.logits.expand(values.shape[0], -1)

@@ -195,6 +195,14 @@ class Ledger:
                 "Run the study again: its finished trials are kept.",
             ) from None
 
+    def data_sha256(self) -> str:
+        """Of the items that the study ran on; empty where an older version did not keep it.
+
+        Raises:
+            CropworthError: the folder is no study.
+        """
+        return str(self._header().get("data_sha256", ""))
+
     def _header(self) -> dict[str, Any]:
         if not (self.path / "study.json").is_file():
             raise CropworthError(

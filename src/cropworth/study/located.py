@@ -158,7 +158,7 @@ class CentreCrop(LocatedCrop):
         (height, width), (h, w) = values.shape[-2:], self.size
         top, left = (height - h) // 2, (width - w) // 2
         box = [(left + w / 2) / width, (top + h / 2) / height, w / width, h / height]
-        theta = boxes_to_theta(values.new_tensor(box)).expand(len(values), -1, -1)
+        theta = boxes_to_theta(values.new_tensor(box)).expand(values.shape[0], -1, -1)
         return Located(values[..., top : top + h, left : left + w], theta)
 
 
