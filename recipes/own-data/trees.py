@@ -103,7 +103,7 @@ def write(arguments: argparse.Namespace, folder: Path) -> str:
     """Write the folders `images/tree`, `images/ground` and `boxes`."""
     rng = np.random.default_rng(0)
     counts = {"tree": 0, "ground": 0}
-    (folder / "boxes").mkdir()
+    (folder / "boxes/tree").mkdir(parents=True)
     for photo_name, file in PHOTOGRAPHS.items():
         photo = Photograph(file)
         order = rng.permutation(len(photo.crowns))
@@ -116,8 +116,9 @@ def write(arguments: argparse.Namespace, folder: Path) -> str:
             save(photo.pixels[y : y + SIDE, x : x + SIDE], folder / "images" / label / f"{name}.png")
             counts[label] += 1
             if label == "tree":
-                corners = photo.crowns[crown] - np.tile(place, 2)
-                (folder / "boxes" / f"{name}.xml").write_text(VOC.format(*corners, name=f"{name}.png", side=SIDE))
+                # Pixels, counted from 1 and the last one inside, as VOC has it; deepforest's are edges of pixels.
+                corners = photo.crowns[crown] - np.tile(place, 2) + (1, 1, 0, 0)
+                (folder / f"boxes/tree/{name}.xml").write_text(VOC.format(*corners, name=f"{name}.png", side=SIDE))
     return f"{counts['tree']} windows with a tree, {counts['ground']} without"
 
 
