@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cropworth.errors import CropworthError
-from cropworth.terminal import err, out, print_expected, print_problems, print_task, print_trials, print_warnings
+from cropworth.terminal import (
+    err,
+    out,
+    print_expected,
+    print_problems,
+    print_proposal,
+    print_task,
+    print_trials,
+    print_warnings,
+)
 
 if TYPE_CHECKING:
     from cropworth.study.check import Checked
@@ -75,6 +84,26 @@ def demo(
     """Study real handwritten digits among clutter: from files to a verdict in minutes."""
     with resources.as_file(resources.files("cropworth").joinpath("demo.yaml")) as path:
         _run_study(path, folder, jobs)
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="Your data: a folder of images, a table, COCO JSON, series or texts.")],
+    to: Annotated[Path, typer.Option("--out", help="The plan to write, which must not exist yet.")] = Path("plan.yaml"),
+    jobs: Jobs = None,
+) -> None:
+    """Look at your data and write a commented plan for them that runs as it is; put in your own prices."""
+    from cropworth.measure.environment import available_cores
+    from cropworth.study.ledger import write_atomically
+    from cropworth.study.propose import propose
+
+    if to.exists():
+        raise CropworthError(f"{to}, which is there already", "a new file", "Choose another --out, or remove it.")
+    if not to.absolute().parent.is_dir():
+        raise CropworthError(f"--out {to}", f"a file in a folder that is there, unlike {to.parent}", "Make the folder.")
+    proposal = propose(data, to, _template("generic"), jobs or available_cores())
+    write_atomically(to, proposal.text)
+    print_proposal(proposal, to)
 
 
 @app.command()
@@ -201,13 +230,7 @@ def economics(
     name: Annotated[str, typer.Argument(help="generic, medical-screening, inspection, moderation or trading-signal.")],
 ) -> None:
     """Print a file of prices to fill in, each explained: cropworth economics inspection > economics.yaml."""
-    from cropworth.config import nearest
-
-    files = resources.files("cropworth.worth").joinpath("templates")
-    known = sorted(Path(file.name).stem for file in files.iterdir())
-    if name not in known:
-        raise CropworthError(f"the economics {name!r}", f"one of {', '.join(known)}", nearest(name, known))
-    sys.stdout.write(files.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+    sys.stdout.write(_template(name))
 
 
 def main() -> None:
@@ -291,6 +314,21 @@ def _prepare(path: Path) -> Prepared:
     economics.check_classes(prepared.task.classes)
     print_warnings(prepared.warnings)
     return prepared
+
+
+def _template(name: str) -> str:
+    """A file of example prices.
+
+    Raises:
+        CropworthError: there is none of this name.
+    """
+    from cropworth.config import nearest
+
+    files = resources.files("cropworth.worth").joinpath("templates")
+    known = sorted(Path(file.name).stem for file in files.iterdir())
+    if name not in known:
+        raise CropworthError(f"the economics {name!r}", f"one of {', '.join(known)}", nearest(name, known))
+    return files.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _of_prices(found: Checked) -> tuple[CropworthError, ...]:

@@ -13,6 +13,7 @@ from cropworth.errors import CropworthError
 
 if TYPE_CHECKING:
     from cropworth.data.task import Task
+    from cropworth.study.propose import Proposal
     from cropworth.study.run import Estimate, Prepared
 
 # Of more classes only the rarest are shown: it is they that have too few items.
@@ -68,6 +69,22 @@ def print_task(name: str, task: Task) -> None:
 
 def _in_training(counted: tuple[str, list[int]]) -> int:
     return counted[1][0]
+
+
+def print_proposal(proposal: Proposal, to: Path) -> None:
+    """What data were taken for, what was guessed and left out, and where the plan is."""
+    found = proposal.found
+    print_warnings(proposal.task.warnings)
+    out.print(f"Taken for {found.what}: {found.why}.", highlight=False, markup=False, soft_wrap=True)
+    for key, said in proposal.guessed.items():
+        out.print(f"  {key}: {said.value} ({said.why})", highlight=False, markup=False, soft_wrap=True)
+    if proposal.left_out:
+        err().print(f"Items that cannot be used, which the plan leaves out (on_bad_item: skip): {len(proposal.left_out):,}")
+        for problem in proposal.left_out:
+            err().print(f"- {' '.join(str(problem).split())}")
+    print_task(to.stem, proposal.task)
+    out.print(f"Written: {to}, to train about {duration(proposal.expected.seconds)}. Put in your own prices, then:")
+    out.print(f"  cropworth check {to}", highlight=False, soft_wrap=True)
 
 
 def print_trials(prepared: Prepared) -> None:

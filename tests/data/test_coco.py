@@ -10,7 +10,7 @@ from PIL import Image
 
 from cropworth.config import parse
 from cropworth.data.bad_items import BadItems
-from cropworth.data.coco import coco
+from cropworth.data.coco import list_coco
 from cropworth.data.config import Coco
 from cropworth.data.entries import Listing
 from cropworth.errors import CropworthError, ManyError
@@ -34,7 +34,7 @@ def write(folder: Path, annotations: list[dict[str, object]], images: int = 3, *
 
 def listed(path: Path, bad: BadItems | None = None, **settings: object) -> Listing:
     waiting = bad or BadItems("fail")
-    found = coco(parse(Coco, {"task": "coco", "file": str(path), **settings}), waiting)
+    found = list_coco(parse(Coco, {"task": "coco", "file": str(path), **settings}), waiting)
     if bad is None:
         waiting.settle()
     return found

@@ -13,7 +13,7 @@ from cropworth.config import parse
 from cropworth.data.bad_items import BadItems
 from cropworth.data.config import HuggingFace
 from cropworth.data.entries import Listing
-from cropworth.data.hugging_face import hugging_face
+from cropworth.data.hugging_face import list_hugging_face
 from cropworth.errors import CropworthError, ManyError
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -35,7 +35,7 @@ def shade(source: Path | bytes) -> int:
 
 def listed(folder: Path, bad: BadItems | None = None, **settings: object) -> Listing:
     waiting = bad or BadItems("fail")
-    found = hugging_face(parse(HuggingFace, {"task": "hugging-face", "folder": str(folder), **settings}), waiting)
+    found = list_hugging_face(parse(HuggingFace, {"task": "hugging-face", "folder": str(folder), **settings}), waiting)
     if bad is None:
         waiting.settle()
     return found

@@ -13,7 +13,7 @@ from cropworth.data.bad_items import BadItems
 from cropworth.data.boxes import Box
 from cropworth.data.config import ImageTable
 from cropworth.data.entries import Entry, Listing
-from cropworth.data.image_table import image_table
+from cropworth.data.image_table import list_table
 from cropworth.errors import CropworthError, ManyError
 
 
@@ -31,7 +31,7 @@ def write(path: Path, header: str, *rows: str) -> Path:
 def listed(path: Path, bad: BadItems | None = None, **settings: object) -> Listing:
     config = parse(ImageTable, {"task": "image-table", "file": str(path), **settings})
     waiting = bad or BadItems("fail")
-    found = image_table(config, waiting)
+    found = list_table(config, waiting)
     if bad is None:
         waiting.settle()
     return found

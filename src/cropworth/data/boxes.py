@@ -151,12 +151,6 @@ def _csv(path: Path, text: str) -> Iterator[Row]:
         yield row[name], _from_corners(values) if columns == CORNERS else values, f"{path}, line {reader.line_num}"
 
 
-def _coco(path: Path, text: str, bad: BadItems) -> Iterator[Row]:
-    found = read_coco(path, text, "bbox", bad)
-    for annotation in found.annotations:
-        yield found.images[annotation.image], annotation.box, annotation.where
-
-
 def _from_corners(values: Sequence[Any], first: int = 0) -> list[Any]:
     """(left, top, right, bottom), the image starting at `first` -> (left, top, width, height), if all are numbers."""
     try:
@@ -189,3 +183,9 @@ def _element(parent: ElementTree.Element, name: str) -> str:
     if not text:
         raise CropworthError(f"no {name}", f"one in {parent.tag}", "Add it.")
     return text
+
+
+def _coco(path: Path, text: str, bad: BadItems) -> Iterator[Row]:
+    found = read_coco(path, text, "bbox", bad)
+    for annotation in found.annotations:
+        yield found.images[annotation.image], annotation.box, annotation.where

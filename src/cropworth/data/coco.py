@@ -14,7 +14,7 @@ from cropworth.data.entries import Entry, Listing
 from cropworth.errors import CropworthError
 
 
-def coco(config: Coco, bad: BadItems) -> Listing:
+def list_coco(config: Coco, bad: BadItems) -> Listing:
     """The images of a file of COCO JSON, none of them opened.
 
     An image's label is the category of its annotations, crowds among them; its box is the least that holds all their

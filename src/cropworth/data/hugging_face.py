@@ -35,7 +35,7 @@ class _Shard:
     split: str | None
 
 
-def hugging_face(config: HuggingFace, bad: BadItems) -> Listing:
+def list_hugging_face(config: HuggingFace, bad: BadItems) -> Listing:
     """The images of a saved dataset or of parquet files, none of them decoded.
 
     The split of a row is what `split_column` says where the plan sets it; else that of its folder or file, such as

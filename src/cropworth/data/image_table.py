@@ -13,7 +13,7 @@ from cropworth.data.rows import MEND, missing, needed_columns, read_rows, told
 from cropworth.errors import CropworthError
 
 
-def image_table(config: ImageTable, bad: BadItems) -> Listing:
+def list_table(config: ImageTable, bad: BadItems) -> Listing:
     """The images of a table, none of them opened.
 
     Four empty cells where the box should be are an image without one. A box that cannot be used is as good as none.

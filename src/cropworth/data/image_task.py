@@ -17,15 +17,15 @@ from torch import Tensor
 
 from cropworth.data import pixels
 from cropworth.data.bad_items import BadItems
-from cropworth.data.coco import coco
+from cropworth.data.coco import list_coco
 from cropworth.data.config import Coco, Folder, HuggingFace, Images, ImageTable
 from cropworth.data.decode import Decoded
 from cropworth.data.dicom import HEAD, INSTALL, is_dicom
 from cropworth.data.entries import Entry, Listing
 from cropworth.data.fitting import Fit
 from cropworth.data.folder import list_folder
-from cropworth.data.hugging_face import hugging_face
-from cropworth.data.image_table import image_table
+from cropworth.data.hugging_face import list_hugging_face
+from cropworth.data.image_table import list_table
 from cropworth.data.installed import imported
 from cropworth.data.signature import Numbers, Placed
 from cropworth.data.splits import SPLIT_NAMES, Item, balance, place, placed, refuse_gaps
@@ -34,9 +34,9 @@ from cropworth.errors import CropworthError, ManyError
 
 LISTERS: dict[type, Callable[[Any, BadItems], Listing]] = {
     Folder: list_folder,
-    ImageTable: image_table,
-    Coco: coco,
-    HuggingFace: hugging_face,
+    ImageTable: list_table,
+    Coco: list_coco,
+    HuggingFace: list_hugging_face,
 }
 """Readers: the `data:` of a plan, and where bad items are met -> what there is, no image opened."""
 
