@@ -122,6 +122,7 @@ def test_public_names() -> None:
         "Warp",
         "Zoom",
         "appraise",
+        "attach",
         "auxiliary_crops",
         "box_iou",
         "boxes_to_theta",

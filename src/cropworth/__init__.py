@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cropworth.crops.attach import attach
     from cropworth.crops.geometry import (
         box_iou,
         boxes_to_theta,
@@ -78,6 +79,7 @@ _HOME = {
     "Warp": "crops.splines",
     "Zoom": "crops.transforms",
     "appraise": "worth.appraisal",
+    "attach": "crops.attach",
     "auxiliary_crops": "crops.training",
     "box_iou": "crops.geometry",
     "boxes_to_theta": "crops.geometry",
@@ -135,6 +137,7 @@ __all__ = [
     "Warp",
     "Zoom",
     "appraise",
+    "attach",
     "auxiliary_crops",
     "box_iou",
     "boxes_to_theta",

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,6 +26,7 @@ from cropworth.terminal import (
 )
 
 if TYPE_CHECKING:
+    from cropworth.deploy.trial import Trial
     from cropworth.study.check import Checked
     from cropworth.study.record import Study
     from cropworth.study.run import Prepared
@@ -42,6 +43,10 @@ app = typer.Typer(
 PlanFile = Annotated[Path, typer.Argument(help="The plan, a YAML file.")]
 StudyFolder = Annotated[
     Path | None, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`; else --predictions.")
+]
+TrainedStudy = Annotated[Path, typer.Argument(help="A folder made by `cropworth study` or `cropworth demo`.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Of the trial; by default the one with the lowest validation loss.")
 ]
 Predictions = Annotated[
     Path | None,
@@ -226,6 +231,58 @@ def report(
 
 
 @app.command()
+def predict(
+    folder: TrainedStudy,
+    files: Annotated[list[Path], typer.Argument(help="Files, and folders of them.")],
+    variant: Annotated[str, typer.Option("--variant", help="Its name in the plan.")],
+    seed: Seed = None,
+    to: Annotated[Path | None, typer.Option("--out", help="A CSV file; by default it is printed.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Items at a time.")] = 64,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files that cannot be read, and count them.")
+    ] = False,
+) -> None:
+    """Predict what stands in files: labels, probabilities, and where the variant looked, as CSV."""
+    from cropworth.deploy.load import loaded
+    from cropworth.deploy.predict import as_csv, predict_files
+    from cropworth.study.ledger import write_atomically
+
+    model = loaded(_trial(folder, variant, seed))
+    found = predict_files(model, files, batch_size, "skip" if skip_bad else "fail")
+    for warning in found.warnings:
+        typer.echo(warning, err=True)
+    if to is None:
+        sys.stdout.write(as_csv(found))
+        return
+    try:
+        write_atomically(to, as_csv(found))
+    except OSError as error:
+        raise CropworthError(
+            f"{to} ({error.strerror})", "a file that can be written", "Choose another --out."
+        ) from None
+    out.print(f"{len(found.rows):,} predictions: {to}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    folder: TrainedStudy,
+    variant: Annotated[str, typer.Option("--variant", help="Its name in the plan.")],
+    kind: Annotated[
+        Literal["onnx", "torch-export", "safetensors"],
+        typer.Option("--format", help="The first two run without cropworth; safetensors holds the weights alone."),
+    ],
+    to: Annotated[Path, typer.Option("--out", help="A new folder: the model, an example that runs it, its card.")],
+    seed: Seed = None,
+) -> None:
+    """Write a trained variant for use elsewhere, and check that it predicts the same."""
+    from cropworth.deploy.export import export as export_trial
+
+    difference = export_trial(_trial(folder, variant, seed), kind, to)
+    said = f"{to}: its predictions differ by at most {difference:.1g} from those of the study's model"
+    out.print(said, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def economics(
     name: Annotated[str, typer.Argument(help="generic, medical-screening, inspection, moderation or trading-signal.")],
 ) -> None:
@@ -285,6 +342,16 @@ def _run_study(
     economics, appraisal = _appraise(found, [])
     _print(appraisal)
     _write_report(found, appraisal, economics, folder / "report.html")
+
+
+def _trial(folder: Path, variant: str, seed: int | None) -> Trial:
+    """The trial that speaks for a variant; what is to be known of it is told at once."""
+    from cropworth.deploy.trial import choose
+
+    trial = choose(folder, variant, seed)
+    if trial.warning:
+        typer.echo(trial.warning, err=True)
+    return trial
 
 
 def _tell(look: Look) -> None:

@@ -98,7 +98,7 @@ def _recurrent(encoder: nn.RNNBase, series: Tensor, lengths: Tensor) -> Tensor:
         each = []
         for direction in range(directions):
             weights = encoder.all_weights[layer * directions + direction]
-            start = series.new_zeros(1, len(series), encoder.hidden_size)
+            start = series.new_zeros(1, series.shape[0], encoder.hidden_size)
             first = start[..., : encoder.proj_size or None]  # of an LSTM whose states are projected
             begin = (first, start) if encoder.mode == "LSTM" else start
             seen = turn(states) if direction else states

@@ -91,7 +91,7 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
             has fewer proposals, the last scores are -inf. N is `keep`, or less if there are not so many anchors.
         """
         scores, deltas, anchors = self._predict(features, look_size)
-        items, (height, width) = len(features), look_size
+        items, (height, width) = features.shape[0], look_size
         wide = torch.promote_types(deltas.dtype, torch.float32)
         scores, order = scores.to(wide).topk(min(self.pre_nms_top_n(), scores.shape[1]), dim=1)
         deltas = _chosen(deltas.to(wide), order)  # only what stays is decoded

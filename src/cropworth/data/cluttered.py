@@ -29,6 +29,7 @@ class ClutteredDigits(Task):
         self.config: DigitCanvas = config
         self.name = config.task
         self.classes = tuple("0123456789")
+        self.reading = {"kind": "images", "image_size": config.canvas, "fit": "stretch", "channels": 1, "bits": 8}
         digits, labels = load_digits()
         order = np.random.default_rng(SPLIT_SEED).permutation(len(labels))
         test, validation, train = np.split(order, [TEST, TEST + VALIDATION])

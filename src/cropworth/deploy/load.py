@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import warnings
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from cropworth.config import parse
 from cropworth.crops.geometry import theta_to_boxes
 from cropworth.data.signature import Signature
 from cropworth.data.task import Split
@@ -86,8 +90,8 @@ class Predictor(nn.Module):
             )
 
 
-def load(folder: Path | str, variant: str, seed: int | None = None) -> Predictor:
-    """A trained variant of a study, ready to predict.
+def load(folder: Path | str, variant: str | None = None, seed: int | None = None) -> Predictor:
+    """A trained variant of a study, or what `cropworth export --format safetensors` wrote, ready to predict.
 
     The trial with the lowest validation loss at the largest training-set size speaks for the variant. Modules of your
     own that the plan names must be installed or lie in the current folder. A pretrained weights file of the plan is not
@@ -95,13 +99,15 @@ def load(folder: Path | str, variant: str, seed: int | None = None) -> Predictor
     where there is no other.
 
     Args:
-        folder: the study's.
-        variant: its name in the plan.
+        folder: the study's, or one that was exported.
+        variant: its name in the plan; not of what was exported, which is a single one.
         seed: the trial with this seed instead.
 
     Raises:
         CropworthError: no such study, variant or trial, or its weights do not fit; see `choose`.
     """
+    if variant is None:
+        return exported(Path(folder))
     trial = choose(Path(folder), variant, seed)
     if trial.warning:
         warnings.warn(trial.warning, stacklevel=2)
@@ -114,24 +120,51 @@ def loaded(trial: Trial) -> Predictor:
     Raises:
         CropworthError: the weights cannot be read, or do not fit the model that the plan builds now.
     """
-    model = build_variant(
-        without_weights(trial.plan), trial.record.variant, trial.signature, trial.record.seed, Path.cwd()
-    )
     try:
-        model.load_state_dict(torch.load(trial.weights, weights_only=True, map_location="cpu"))
-    except (OSError, EOFError, pickle.UnpicklingError) as error:
+        weights = torch.load(trial.weights, weights_only=True, map_location="cpu")
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
         raise CropworthError(
             f"{trial.weights} ({_first_line(error)})",
             "a state_dict that torch saved",
             f"Delete {trial.weights.parent} and run the study again: only this trial is repeated.",
         ) from None
-    except RuntimeError as error:
+    return _built(trial.plan, trial.record.variant, trial.signature, weights, trial.weights)
+
+
+def exported(folder: Path) -> Predictor:
+    """The model that `export` wrote as safetensors.
+
+    Raises:
+        CropworthError: the folder is another, or its weights do not fit the model that its plan builds now.
+    """
+    try:
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        plan, variant, signature = about["plan"], about["variant"], Signature.from_dict(about["signature"])
+        path = folder / about["file"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CropworthError(
-            f"weights in {trial.weights} that do not fit the model ({_first_line(error)})",
+            f"{folder} without the name of a variant ({_first_line(error)})",
+            "a study and a variant in it, or a folder that `cropworth export --format safetensors` wrote",
+            "Name the variant.",
+        ) from None
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CropworthError(f"{path} ({_first_line(error)})", "weights in safetensors", "Export it again.") from None
+    return _built(parse(Plan, plan), variant, signature, weights, path)
+
+
+def _built(plan: Plan, variant: str, signature: Signature, weights: dict[str, Tensor], path: Path) -> Predictor:
+    model = build_variant(without_weights(plan), variant, signature, 0, Path.cwd())
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise CropworthError(
+            f"weights in {path} that do not fit the model ({_first_line(error)})",
             "the model that the study trained",
             "Use the versions, and the module of your own, that the study ran with; its records name them.",
         ) from None
-    return Predictor(model, trial.signature).eval()
+    return Predictor(model, signature).eval()
 
 
 def without_weights(plan: Plan) -> Plan:

@@ -102,6 +102,31 @@ class LogitsOnly(nn.Module):
         fits = "interpolate_pos_encoding" in inspect.signature(network.forward).parameters
         self.options = {"interpolate_pos_encoding": True} if fits else {}
 
+    def renamed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A file's tensors under the names that the network has for them now: files keep those of older versions."""
+        quiet = imported("transformers.utils.logging", "")
+        verbosity, bar = quiet.get_verbosity(), quiet.is_progress_bar_enabled()
+        quiet.set_verbosity_error()
+        quiet.disable_progress_bar()
+        try:
+            filled, report = type(self.network).from_pretrained(  # type: ignore[attr-defined]
+                None,
+                config=self.network.config,
+                state_dict=dict(tensors),
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+        finally:
+            quiet.set_verbosity(verbosity)
+            if bar:
+                quiet.enable_progress_bar()
+        other_shapes = {name for name, *_ in report["mismatched_keys"]}
+        not_filled = {*report["missing_keys"], *other_shapes}
+        found = {name: tensor for name, tensor in filled.state_dict().items() if name not in not_filled}
+        as_they_are = {*report["unexpected_keys"], *other_shapes} & tensors.keys()
+        return found | {name: tensors[name] for name in as_they_are}
+
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> logits (B, classes)."""
         logits: Tensor = self.network(images, **self.options).logits

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -15,10 +16,13 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from cropworth.errors import CropworthError
+from cropworth.models.origins import LogitsOnly
 
 # Where a checkpoint of a training run keeps the model's state_dict.
 INSIDE = ("state_dict", "model", "model_state_dict")
 NAMED = 5
+
+Named = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Loaded:
     notes: tuple[str, ...]
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> Named:
     """The named tensors of a ``.safetensors`` file, or of a state_dict that torch saved, on the processor.
 
     A state_dict may lie in a checkpoint, beside numbers and texts. Nothing that a file holds is ever run:
@@ -83,13 +87,12 @@ def load_weights(network: nn.Module, path: Path) -> Loaded:
     Raises:
         CropworthError: the file cannot be read, or is that of another model: it says what does not fit.
     """
-    given = _short(read_weights(path))
+    given = read_weights(path)
+    if isinstance(network, LogitsOnly):
+        given = network.renamed(given)
+    own, given = _alike(network.state_dict(keep_vars=True), given)
     # Counters that no evaluation uses, and that files from before 2018 do not have.
-    own = {
-        name: tensor
-        for name, tensor in _short(network.state_dict(keep_vars=True)).items()
-        if name in given or not name.endswith("num_batches_tracked")
-    }
+    own = {name: tensor for name, tensor in own.items() if name in given or not name.endswith("num_batches_tracked")}
     new, notes = _made_anew(network, own, given, path.name)
     misfits = [
         _misfit(name, own[name], given) for name in own if name not in new and not _fits(own[name], given.get(name))
@@ -104,11 +107,13 @@ def load_weights(network: nn.Module, path: Path) -> Loaded:
     unexpected = tuple(name for name in given if name not in own)
     if unexpected:
         notes.append(f"{path.name}: {len(unexpected):,} of its tensors have no place in the model: {_few(unexpected)}")
-    loaded = tuple(name for name in own if name not in new)
+    fits = [name for name in own if name not in new]
     with torch.no_grad():
-        for name in loaded:
+        for name in fits:
             own[name].copy_(given[name])
-    return Loaded(loaded, tuple(new), unexpected, tuple(notes))
+    whole = {id(tensor): name for name, tensor in network.state_dict(keep_vars=True).items()}
+    loaded, missing = (tuple(whole[id(own[name])] for name in names) for names in (fits, new))
+    return Loaded(loaded, missing, unexpected, tuple(notes))
 
 
 def freeze(network: nn.Module, loaded: Loaded) -> tuple[nn.Module, ...]:
@@ -118,9 +123,9 @@ def freeze(network: nn.Module, loaded: Loaded) -> tuple[nn.Module, ...]:
         The parts in which nothing trains, to be kept in eval mode: so the statistics of their batch normalisation stay,
         and they drop nothing out.
     """
-    for name, tensor in _short(network.state_dict(keep_vars=True)).items():
-        if name in loaded.loaded and isinstance(tensor, nn.Parameter):
-            tensor.requires_grad_(False)
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        if name in loaded.loaded:
+            parameter.requires_grad_(False)
     return tuple(part for part in network.modules() if not any(p.requires_grad for p in part.parameters()))
 
 
@@ -129,7 +134,7 @@ def _unpickled(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _state_dict(found: object, path: Path) -> dict[str, Tensor]:
+def _state_dict(found: object, path: Path) -> Named:
     for key in INSIDE:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
@@ -144,17 +149,19 @@ def _state_dict(found: object, path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _short(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same without the parts of a name that stand before all of them: module., _orig_mod., network."""
-    short = dict(tensors)
-    while len({name.partition(".")[0] for name in short}) == 1 and all("." in name for name in short):
-        short = {name.partition(".")[2]: tensor for name, tensor in short.items()}
-    return short
+def _alike(own: Named, given: Named) -> tuple[Named, Named]:
+    """Both without what stands before all names, module. or _orig_mod., where more names are then the same."""
+    return max(product(_shorter(own), _shorter(given)), key=lambda pair: len(pair[0].keys() & pair[1].keys()))
 
 
-def _made_anew(
-    network: nn.Module, own: Mapping[str, Tensor], given: dict[str, Tensor], file: str
-) -> tuple[list[str], list[str]]:
+def _shorter(tensors: Named) -> Iterator[Named]:
+    yield tensors
+    while len({name.partition(".")[0] for name in tensors}) == 1 and all("." in name for name in tensors):
+        tensors = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
+        yield tensors
+
+
+def _made_anew(network: nn.Module, own: Named, given: Named, file: str) -> tuple[list[str], list[str]]:
     """The tensors that the file need not give, and what to say of them; changes the first convolution's in `given`."""
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)]
     names = {id(tensor): name for name, tensor in own.items()}
@@ -196,7 +203,7 @@ def _fits(ours: Tensor, theirs: Tensor | None) -> bool:
     return theirs is not None and not is_lazy(ours) and ours.shape == theirs.shape
 
 
-def _misfit(name: str, ours: Tensor, given: Mapping[str, Tensor]) -> str:
+def _misfit(name: str, ours: Tensor, given: Named) -> str:
     if name not in given:
         return f"{name}, which the file does not have"
     shape = "of no shape yet" if is_lazy(ours) else str(tuple(ours.shape))
