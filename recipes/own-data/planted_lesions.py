@@ -94,5 +94,5 @@ def write(arguments: argparse.Namespace, folder: Path) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Planted lesions in real retinal tissue.")
-    parser.add_argument("--items", type=int, default=1500, help="for training; a quarter for validation, half for test")
+    parser.add_argument("--items", type=int, default=1000, help="for training; a quarter for validation, half for test")
     run(write, parser)
