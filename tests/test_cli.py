@@ -64,6 +64,20 @@ def test_a_study_from_files_to_a_verdict(run: Ran, tiny: Path) -> None:
     assert (tiny / "study" / "report.html").stat().st_size < 6_000_000
 
 
+def test_trials_are_tracked_where_that_is_asked_for(run: Ran, tiny: Path) -> None:
+    track = ("--track", f"tensorboard:{tiny / 'events'}", "--track", "wandb:crops")
+    study = ("study", tiny / "plan.yaml", "--out", tiny / "study", "--jobs", 1)
+    status, _, err = run(*study, "--track", "tensorbord:x")
+    assert (status, not (tiny / "study").exists()) == (2, True)
+    assert "Did you mean 'tensorboard'?" in err
+    for _ in range(2):
+        status, out, err = run(*study, *track)
+        assert (status, err) == (0, "")
+        assert "Training waited for data for " in out
+        assert len([*(tiny / "events").iterdir()]) == 4
+        assert len([*(tiny / "study" / "wandb").glob("offline-run-*")]) == 4
+
+
 def test_a_study_until_it_is_clear(run: Ran, tiny: Path) -> None:
     plan = write_plan(tiny, economics={**tiny_values()["economics"], "engineering": {"once": 1e6}})
     status, out, err = run("study", plan, "--out", tiny / "study", "--jobs", 1, "--until-clear", "--budget-hours", 5)

@@ -13,17 +13,22 @@ from cropworth.cli import app, main
 from cropworth.config import parse
 from cropworth.data.config import (
     CardanoSentiment,
+    Coco,
     DigitsCluttered,
     Documents,
     Folder,
     FxBars,
+    HuggingFace,
+    ImageTable,
     OrderBook,
     PlantedSentence,
     ReutersR8,
+    SeriesFile,
+    TorchDataset,
     Ucr,
     Watch,
 )
-from cropworth.study.plan import Crop, Grid, Plan, Timing, Training
+from cropworth.study.plan import Backbone, Crop, Grid, Plan, Timing, Training
 from cropworth.worth import cost_rows, prediction_rows
 from cropworth.worth.economics import Economics
 
@@ -37,10 +42,15 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "code", re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "crops.md").read_text(), re.DOTALL)
+    "code",
+    [
+        code
+        for page in ("crops.md", "models.md")
+        for code in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    ],
 )
-def test_the_crop_librarys_guide_runs(code: str) -> None:
-    exec(compile(code, "crops.md", "exec"), {})
+def test_the_guides_run(code: str) -> None:
+    exec(compile(code, "guide", "exec"), {})
 
 
 def test_the_example_of_models_trained_already(
@@ -90,6 +100,19 @@ def test_yaml_blocks_are_plans(text: str) -> None:
     parse(Plan, yaml.safe_load(text))
 
 
+def test_the_example_of_a_backbone_is_one() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "models.md").read_text(), re.DOTALL)
+    assert parse(Backbone, yaml.safe_load(text)["backbone"]).frozen
+
+
+@pytest.mark.parametrize(
+    "text", re.findall(r"```yaml\n(data:.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
+)
+def test_examples_of_data_are_of_a_plan(text: str) -> None:
+    plan = yaml.safe_load(next(text for text in blocks("yaml") if "data:" in text))
+    parse(Plan, plan | yaml.safe_load(text))
+
+
 def test_commands_exist() -> None:
     known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     used = set(re.findall(r"cropworth (\w+) ", "\n".join(blocks("bash"))))
@@ -103,6 +126,7 @@ def test_commands_exist() -> None:
         (Plan, ""), (Training, "training."), (Grid, "study."), (Timing, "timing."), (Economics, ""),
         (DigitsCluttered, ""), (Folder, ""), (Crop, ""), (Ucr, ""), (CardanoSentiment, ""), (Watch, ""),
         (OrderBook, ""), (FxBars, ""), (Documents, ""), (ReutersR8, ""), (PlantedSentence, ""),
+        (Backbone, "backbone."), (SeriesFile, ""), (ImageTable, ""), (Coco, ""), (HuggingFace, ""), (TorchDataset, ""),
     ],
 )  # fmt: skip
 def test_every_key_is_listed(model: type[BaseModel], prefix: str) -> None:

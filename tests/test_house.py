@@ -83,6 +83,7 @@ def test_worth_and_report_never_name_torch(name: str) -> None:
     [
         "cropworth",
         "cropworth.cli",
+        "cropworth.data.splits",
         "cropworth.worth.appraisal",
         "cropworth.worth.predictions",
         "cropworth.report.html",

@@ -50,7 +50,13 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """`run_until_clear` of these variants, where a trial is made instead of trained."""
 
     def run_study(
-        prepared: Prepared, out: Path, jobs: int, progress: object, trials: list[dict[str, Any]], looks: tuple[int, ...]
+        prepared: Prepared,
+        out: Path,
+        jobs: int,
+        progress: object,
+        trials: list[dict[str, Any]],
+        looks: tuple[int, ...],
+        trackers: object,
     ) -> Study:
         kinds: dict[str, Kind] = {name: prepared.plan.kind(name) for name in prepared.plan.variants}
         return replace(make_study([record_of(t) for t in trials], economics=ECONOMICS, kinds=kinds), looks=looks)

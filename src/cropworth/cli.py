@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -267,10 +267,7 @@ def predict(
 def export(
     folder: TrainedStudy,
     variant: Annotated[str, typer.Option("--variant", help="Its name in the plan.")],
-    kind: Annotated[
-        Literal["onnx", "torch-export", "safetensors"],
-        typer.Option("--format", help="The first two run without cropworth; safetensors holds the weights alone."),
-    ],
+    kind: Annotated[str, typer.Option("--format", help="onnx, torch-export or safetensors; see docs/deploy.md.")],
     to: Annotated[Path, typer.Option("--out", help="A new folder: the model, an example that runs it, its card.")],
     seed: Seed = None,
 ) -> None:

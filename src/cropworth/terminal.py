@@ -79,7 +79,9 @@ def print_proposal(proposal: Proposal, to: Path) -> None:
     for key, said in proposal.guessed.items():
         out.print(f"  {key}: {said.value} ({said.why})", highlight=False, markup=False, soft_wrap=True)
     if proposal.left_out:
-        err().print(f"Items that cannot be used, which the plan leaves out (on_bad_item: skip): {len(proposal.left_out):,}")
+        err().print(
+            f"Items that cannot be used, which the plan leaves out (on_bad_item: skip): {len(proposal.left_out):,}"
+        )
         for problem in proposal.left_out:
             err().print(f"- {' '.join(str(problem).split())}")
     print_task(to.stem, proposal.task)

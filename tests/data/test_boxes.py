@@ -199,3 +199,60 @@ def test_no_image_left(tmp_path: Path) -> None:
         path.write_text(f"no picture, {path}")
     with pytest.raises(CropworthError, match=r"(?s)no item in train.*cannot be read, 24"):
         image_task(parse(Folder, {"folder": str(tmp_path), "on_bad_item": "skip"}), None)
+
+
+def voc(image: str, *boxes: tuple[object, object, object, object]) -> str:
+    objects = "".join(
+        "<object><name>tree</name><bndbox>"
+        + "".join(
+            f"<{edge}>{value}</{edge}>" for edge, value in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+        )
+        + "</bndbox></object>"
+        for box in boxes
+    )
+    return f"<annotation><folder>any</folder><filename>{image}</filename>{objects}</annotation>"
+
+
+def test_pascal_voc_counts_pixels_from_1_and_its_last_one_is_inside(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(voc("a.jpg", (1, 1, 60, 40)))
+    assert read_strictly(tmp_path / "a.xml")["a.jpg"].corner_and_size == (0, 0, 60, 40)
+
+
+def test_a_folder_of_pascal_voc_beside_the_images(tmp_path: Path) -> None:
+    for path in folder_of(tmp_path).glob("*/*.png"):
+        x, y, w, h = place(int(path.stem))
+        path.with_suffix(".xml").write_text(voc(path.name, (x + 1, y + 1, x + w, y + h)))
+    (tmp_path / "boxes.csv").write_text("\n".join(lines(tmp_path)))
+    for ours, theirs in zip(read(tmp_path, ".").test.parts(), read(tmp_path).test.parts(), strict=True):
+        assert ours is theirs is None or torch.equal(ours, theirs)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<annotation>", r"a\.xml \(no element found"),
+        ("<annotation/>", "no filename"),
+        (voc("a.jpg", (1, 1, 5, "")), "no ymax"),
+        (voc("a.jpg", (1, 1, 5, "wide")), "object 1: .*four numbers"),
+        (voc("a.jpg", (5, 1, 4, 5)), "a.xml, object 1: a box of 0 x 5"),
+        (voc("a.jpg", (1, 1, 5, 5), (2, 2, 6, 6)), "object 2: a second box of a.jpg"),
+    ],
+)
+def test_pascal_voc_that_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.xml").write_text(text)
+    with pytest.raises(CropworthError, match=message):
+        read_strictly(tmp_path)
+
+
+def test_a_folder_without_pascal_voc(tmp_path: Path) -> None:
+    with pytest.raises(CropworthError, match="without a file of XML"):
+        read_strictly(tmp_path)
+
+
+def test_a_csv_of_corners(tmp_path: Path) -> None:
+    """As deepforest writes them."""
+    (tmp_path / "boxes.csv").write_text("image_path,xmin,ymin,xmax,ymax,label\na.tif,203,67,227,90,Tree\n")
+    assert read_strictly(tmp_path / "boxes.csv")["a.tif"].corner_and_size == (203, 67, 24, 23)
+    (tmp_path / "boxes.csv").write_text("image_path,xmin,ymin,xmax,ymax\na.tif,227,67,203,90\n")
+    with pytest.raises(CropworthError, match="a box of -24 x 23 pixels"):
+        read_strictly(tmp_path / "boxes.csv")

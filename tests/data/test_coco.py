@@ -10,6 +10,7 @@ from PIL import Image
 
 from cropworth.config import parse
 from cropworth.data.bad_items import BadItems
+from cropworth.data.build import build_task
 from cropworth.data.coco import list_coco
 from cropworth.data.config import Coco
 from cropworth.data.entries import Listing
@@ -110,6 +111,31 @@ def test_all_problems_are_named_at_once_or_left_out(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert found.classes == ("car", "cat")
     assert len(skipping.warnings) == 4
+
+
+def test_a_task_of_coco(tmp_path: Path) -> None:
+    notes = [note(100 + n, 17 + n % 2, [2, 4, 8, 8]) for n in range(20)]
+    path = write(tmp_path, notes, images=21)
+    for n in range(21):
+        Image.new("L", (16, 16), n).save(tmp_path / f"{n}.png")
+    task = build_task(parse(Coco, {"task": "coco", "file": str(path), "image_size": 16}))
+    assert task.classes == ("cat", "dog")
+    assert len(task.placed) == 20
+    assert task.test.labels.tolist() == [n % 2 for n in task.test.inputs[:, 0, 0, 0].tolist()]
+    assert task.test.boxes is not None
+    assert set(map(tuple, task.test.boxes.tolist())) == {(0.375, 0.5, 0.5, 0.5)}
+    assert task.warnings[0].startswith("Left out of the data: images without annotations in coco.json, 1;")
+
+
+def test_a_file_name_twice(tmp_path: Path) -> None:
+    path = write(tmp_path, [note(100 + n, 17 + n % 2) for n in range(20)], images=20)
+    whole = json.loads(path.read_text())
+    for n in range(20):
+        Image.new("L", (16, 16), n).save(tmp_path / f"{n}.png")
+    whole["images"][0]["file_name"] = "./1.png"
+    path.write_text(json.dumps(whole))
+    with pytest.raises(CropworthError, match=r"1\.png, labelled 'cat', holds the same as 1\.png, 'dog'"):
+        build_task(parse(Coco, {"task": "coco", "file": str(path), "image_size": 16}))
 
 
 @pytest.mark.parametrize(

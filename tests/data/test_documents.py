@@ -13,8 +13,9 @@ from cropworth.data.build import build_task
 from cropworth.data.config import Documents, located
 from cropworth.data.sequences import SequenceTask
 from cropworth.errors import CropworthError
+from cropworth.study.ledger import Ledger
 
-GOOD = [("one two", "x"), ("three four", "y")] * 6
+GOOD = [row for n in range(6) for row in ((f"one {n}", "x"), (f"two {n}", "y"))]
 
 
 def write(path: Path, rows: list[tuple[object, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
@@ -82,7 +83,10 @@ def test_all_bad_rows_are_named_at_once(tmp_path: Path) -> None:
 def test_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "bad.csv", [*GOOD, *BAD])
     task = read(path, on_bad_item="skip", most_steps=2)
-    assert task.warnings == (f"Left out of the data: documents, 4; the first is {path}, {SAID[0]}.",)
+    assert task.warnings == (
+        f"Left out of the data: documents, 4; the first is {path}, {SAID[0]}.",
+        "The rarest class, 'x', has 4 training items.",
+    )
     assert task.train_limit + len(task.validation) + len(task.test) == len(GOOD)
 
 
@@ -103,10 +107,10 @@ def test_an_unknown_split(tmp_path: Path, split: str, said: str) -> None:
         (b'text,label\n"a b,x\n', r"file.csv \(unexpected end of data\)"),
         (b"text,label\n\xff b,x\n", r"file.csv \('utf-8' codec"),
         (
-            b"text,label,split\n" + b"a b,x,train\nb c,y,train\n" * 2 + b"c d,z,test\n",
+            b"text,label,split\na b,x,train\nb c,y,train\na c,x,train\nc b,y,train\nc d,z,test\n",
             "row 5: the class 'z'",
         ),
-        (b"text,label\na b,x\nb c,y\n", "of which train has no document"),
+        (b"text,label\na b,x\nb c,y\n", r"different items of the class 'x': 1 \(of 1 items\); expected 3 or more"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path: Path, content: bytes, message: str) -> None:
@@ -137,7 +141,9 @@ def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table({"text": [1.5, None], "label": [float("nan"), 2.0]}), path)
     with pytest.raises(CropworthError, match=r"(?s)row 1: the text 1.5, a float.*row 2: no text"):
         read(path)
-    parquet.write_table(pyarrow.table({"text": ["a b"] * 8, "label": [1, 2, 1, 2, 1, 2, 1, None]}), path)
+    parquet.write_table(
+        pyarrow.table({"text": [f"a {n}" for n in range(8)], "label": [1, 2, 1, 2, 1, 2, 1, None]}), path
+    )
     with pytest.raises(CropworthError, match="row 8: no label"):
         read(path)
     assert read(path, on_bad_item="skip").classes == ("1", "2")
@@ -147,7 +153,7 @@ def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
 
 
 def valued(path: Path, values: list[object], **settings: object) -> SequenceTask:
-    rows = [("one two", "xy"[n % 2], value) for n, value in enumerate(values)]
+    rows = [(f"one {n}", "xy"[n % 2], value) for n, value in enumerate(values)]
     return read(write(path, rows, ("text", "label", "amount")), value_column="amount", **settings)
 
 
@@ -205,7 +211,7 @@ def test_a_file_without_the_column_of_values(tmp_path: Path) -> None:
 def test_values_in_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
-    path, columns = tmp_path / "t.parquet", {"text": ["a b"] * 12, "label": ["x", "y"] * 6}
+    path, columns = tmp_path / "t.parquet", {"text": [f"a {n}" for n in range(12)], "label": ["x", "y"] * 6}
     parquet.write_table(pyarrow.table({**columns, "amount": [2.5] * 12}), path)
     values = read(path, value_column="amount").test.values
     assert values is not None
@@ -220,6 +226,67 @@ def test_values_in_parquet(tmp_path: Path) -> None:
 def test_paths_start_at_the_plans_folder(tmp_path: Path) -> None:
     config = parse(Documents, {"task": "documents", "file": "texts/news.csv"})
     assert located(config, tmp_path) == config.model_copy(update={"file": tmp_path / "texts/news.csv"})
+
+
+def test_groups_and_copies_stay_together(tmp_path: Path) -> None:
+    rows = [(f"word {n // 3}  {n}"[: 8 if n % 2 else 99], "xy"[n // 3 % 2], f"author {n // 6}") for n in range(60)]
+    path = write(tmp_path / "t.csv", rows, ("text", "label", "author"))
+    task = read(path, group_column="author")
+    assert [placed.split for placed in task.placed] == sorted(
+        (placed.split for placed in task.placed), key=["train", "val", "test"].index
+    )
+    assert sorted(int(placed.name) for placed in task.placed) == list(range(1, 61))
+    assert len({(placed.group, placed.split) for placed in task.placed}) == 10
+    assert {placed.group for placed in task.placed} == {f"author {n}" for n in range(10)}
+    train = [int(placed.name) - 1 for placed in task.placed if placed.split == "train"]
+    inputs = task.training_batches(task.train_limit, 0, 0, 99)
+    assert sorted(next(inputs).labels.tolist()) == sorted(n // 3 % 2 for n in train)
+    rows[7] = (*rows[7][:2], " ")
+    with pytest.raises(CropworthError, match="row 8: no group"):
+        read(write(path, rows, ("text", "label", "author")), group_column="author")
+    with pytest.raises(CropworthError, match=r"Add writer, or name yours in data\.group_column"):
+        read(path, group_column="writer")
+
+
+@pytest.mark.parametrize("form", ["2026-01-{:02}", "2026-01-{:02}T10:00:00+02:00", "{}.5"])
+def test_the_latest_documents_are_the_test(tmp_path: Path, form: str) -> None:
+    rows = [(f"word {n}", "xy"[n % 2], form.format(1 + n // 2)) for n in range(40)]
+    rows = rows[10:] + rows[:10]
+    path = write(tmp_path / "t.csv", rows, ("text", "label", "day"))
+    task = read(path, time_column="day", test_share=0.25, validation_share=0.2)
+    order = {str(row): n for n, row in enumerate([*range(31, 41), *range(1, 31)])}  # rows from the earliest on
+    ends = [sorted(order[placed.name] for placed in task.placed if placed.split == s) for s in ("train", "val", "test")]
+    assert ends == [list(range(24)), list(range(24, 30)), list(range(30, 40))]
+    with pytest.raises(CropworthError, match="row 41: the time 'soon'; expected a number, or ISO 8601"):
+        read(write(path, [*rows, ("word 41", "x", "soon")], ("text", "label", "day")), time_column="day")
+
+
+def test_the_same_text_in_two_splits_is_an_error_even_where_bad_rows_are_left_out(tmp_path: Path) -> None:
+    rows = [(*row, "train") for row in GOOD] + [("three four", "x", "test"), ("one  0", "x", "test")]
+    for on_bad in ("fail", "skip"):
+        with pytest.raises(CropworthError, match=r"row 14: 14 in test, the same content as 1 in train \(.*row 1\)"):
+            read(write(tmp_path / "t.csv", rows, ("text", "label", "split")), on_bad_item=on_bad)
+
+
+def test_a_file_of_splits(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", [*GOOD])
+    first = read(path, split_seed=3)
+    Ledger(tmp_path).write_splits(first.placed)
+    assert read(path, splits=str(tmp_path / "splits.csv")).fingerprint() == first.fingerprint()
+    write(path, [("another text", "x"), *GOOD[1:]])
+    with pytest.raises(CropworthError, match="row 1: 1, which is not what it was when"):
+        read(path, splits=str(tmp_path / "splits.csv"))
+
+
+def test_what_is_kept_of_the_reading(tmp_path: Path) -> None:
+    task = read(write(tmp_path / "t.csv", [*GOOD]), most_steps=9)
+    assert {**task.reading, "words": sorted(task.reading["words"])} == {
+        "kind": "texts",
+        "words": sorted(word for word in ("one", "two", *"012345") if word in task.reading["words"]),
+        "most_steps": 9,
+    }
+    assert len(task.reading["words"]) + 2 == task.vocabulary
+    assert {"one", "two"} <= set(task.reading["words"])
 
 
 @given(labels=st.lists(st.sampled_from("xyz"), min_size=12, max_size=40), seed=st.integers(0, 3))

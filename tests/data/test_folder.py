@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from pydicom.data import get_testdata_file
 
 from cropworth.config import parse
 from cropworth.data.build import build_task
@@ -95,7 +96,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
     write(tmp_path, "cat", 5)
     write(tmp_path, "dog", 2)
-    with pytest.raises(CropworthError, match=r"2 items in 2 .*of the class 'dog'"):
+    with pytest.raises(CropworthError, match=r"of the class 'dog': 2 \(of 2 items\)"):
         read(tmp_path)
     (tmp_path / "cat" / "broken.png").write_bytes(b"not an image")
     write(tmp_path, "dog", 6)
@@ -108,4 +109,72 @@ def test_a_class_that_training_never_saw(tmp_path: Path) -> None:
     write(tmp_path / "train", "dog", 6)
     write(tmp_path / "test", "owl", 3)
     with pytest.raises(CropworthError, match="class 'owl', of which train has no item"):
+        read(tmp_path)
+
+
+def test_groups_come_from_the_path(tmp_path: Path) -> None:
+    for index in range(40):
+        write(tmp_path, f"{('cat', 'dog')[index % 2]}/patient{index // 4}", 1, start=index)
+    task = read(tmp_path, group_pattern=r"patient(\d+)/")
+    assert task.classes == ("cat", "dog")
+    splits: dict[str, set[str]] = {}
+    for row in task.placed:
+        assert f"patient{row.group}/" in row.name
+        splits.setdefault(row.group, set()).add(row.split)
+    assert len(splits) == 10
+    assert all(len(found) == 1 for found in splits.values())
+
+
+def test_a_path_without_a_group(tmp_path: Path) -> None:
+    write(tmp_path, "cat", 20)
+    write(tmp_path, "dog", 20, start=20)
+    write(tmp_path, "cat/other", 1, start=99)
+    pattern = r"/0?(\d+)\.png"
+    assert len(read(tmp_path, group_pattern=pattern).placed) == 41
+    with pytest.raises(CropworthError, match=r"cat/other/099\.png, in which .* finds no group"):
+        read(tmp_path, group_pattern=r"(?:cat|dog)/(\d+)\.png")
+    left = read(tmp_path, group_pattern=r"(?:cat|dog)/(\d+)\.png", on_bad_item="skip")
+    assert len(left.placed) == 40
+    assert "images without a group, 1" in left.warnings[0]
+
+
+def test_other_files_and_hidden_ones_are_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, "cat", 6)
+    write(tmp_path, "dog", 6, start=6)
+    (tmp_path / "notes.txt").write_text("about them all")
+    (tmp_path / "cat" / "notes.txt").write_text("about cats")
+    (tmp_path / "cat" / ".000.png").write_text("a trace of another system")
+    write(tmp_path / "cat", ".thumbnails", 1)
+    write(tmp_path, ".cache", 1)
+    assert len(read(tmp_path).placed) == 12
+
+
+def test_dicom_files_need_no_suffix(tmp_path: Path) -> None:
+    write(tmp_path, "cat", 6)
+    write(tmp_path, "dog", 6, start=6)
+    for name in ("CT_small", "MR_small"):
+        found = get_testdata_file(f"{name}.dcm", download=False)
+        assert isinstance(found, str)
+        (tmp_path / "cat" / f"1.2.840.{name}").write_bytes(Path(found).read_bytes())
+    names = {row.name for row in read(tmp_path).placed}
+    assert {"cat/1.2.840.CT_small", "cat/1.2.840.MR_small"} <= names
+
+
+def test_links_to_folders(tmp_path: Path) -> None:
+    """Those inside are entered once, and no loop is run through; what lies outside is named."""
+    images = tmp_path / "images"
+    write(images, "cat", 6)
+    write(images, "dog", 6, start=6)
+    (images / "cat" / "loop").symlink_to(images / "cat")
+    assert len(read(images).placed) == 12
+    write(tmp_path, "elsewhere", 2, start=50)
+    (images / "dog" / "more").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CropworthError, match=r"(?s)dog/more/050\.png \(it lies in .*dog/more/051\.png"):
+        read(images)
+
+
+def test_a_class_folder_without_images(tmp_path: Path) -> None:
+    write(tmp_path, "cat", 6)
+    (tmp_path / "dog").mkdir()
+    with pytest.raises(CropworthError, match="no image in dog"):
         read(tmp_path)

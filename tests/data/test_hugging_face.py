@@ -11,6 +11,7 @@ from PIL import Image
 
 from cropworth.config import parse
 from cropworth.data.bad_items import BadItems
+from cropworth.data.build import build_task
 from cropworth.data.config import HuggingFace
 from cropworth.data.entries import Listing
 from cropworth.data.hugging_face import list_hugging_face
@@ -242,6 +243,30 @@ def test_file_names_in_a_saved_folder_stay_in_it(made: Any, tmp_path: Path) -> N
     assert {str(entry.where).split(",")[0] for entry in listed(tmp_path / "pets").entries} == {
         str(tmp_path / "pets" / name["filename"])
     }
+
+
+def test_a_task_of_a_saved_dictionary(datasets: Any, tmp_path: Path) -> None:
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])})
+
+    def part(start: int, count: int) -> Any:
+        shades = range(start, start + count)
+        images = [{"bytes": png(n), "path": None} for n in shades]
+        return datasets.Dataset.from_dict({"image": images, "label": [n % 2 for n in shades]}, features=features)
+
+    datasets.DatasetDict({"train": part(0, 20), "test": part(20, 10)}).save_to_disk(tmp_path / "pets")
+    config = parse(HuggingFace, {"task": "hugging-face", "folder": str(tmp_path / "pets"), "image_size": 8})
+    task = build_task(config)
+    assert (task.train_limit + len(task.validation), task.classes) == (20, ("a", "b"))
+    assert task.test.inputs[:, 0, 0, 0].tolist() == list(range(20, 30))
+    assert task.test.labels.tolist() == [0, 1] * 5
+
+
+def test_a_path_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(png(0))
+    images = [{"bytes": None, "path": "../secret.png"}, *({"bytes": png(n), "path": None} for n in range(1, 20))]
+    rows(tmp_path / "in" / "t.parquet", images, label=["a", "b"] * 10)
+    with pytest.raises(CropworthError, match=r"row 1: the image t\.parquet/1 .it lies in"):
+        build_task(parse(HuggingFace, {"task": "hugging-face", "folder": str(tmp_path / "in"), "image_size": 8}))
 
 
 def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

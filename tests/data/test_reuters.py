@@ -45,6 +45,13 @@ def test_articles_and_topics(tmp_path: Path) -> None:
     assert read(tmp_path, least_count=1).test.inputs.tolist() == [[4, 3, 1], [3, 3, 0]]
 
 
+def test_copies_in_the_published_test_are_counted(tmp_path: Path) -> None:
+    train = "earn\tprofit rose\nacq\tbought it\n" * 4
+    task = read(write(tmp_path, train, "acq\tbought it\nearn\tit it\n"))
+    assert task.warnings == ("In the published test split, articles that training holds too: 1 of 2.",)
+    assert len(task.test) == 2
+
+
 def test_bad_articles_are_named_with_file_and_line(tmp_path: Path) -> None:
     good = "earn\tprofit rose\nacq\tbought it\n" * 4
     write(tmp_path, good + "earn\t\n", "acq\tno topic here\n\tno topic here\nearn\n")
@@ -89,4 +96,7 @@ def test_the_real_articles() -> None:
     assert task.classes == TOPICS
     counts = torch.bincount(train.labels) + torch.bincount(task.validation.labels)
     assert (counts.tolist(), torch.bincount(task.test.labels).tolist()) == (TRAIN, TEST)
-    assert task.warnings == ("cut after 512 steps: 143 of 7,674 documents",)
+    assert task.warnings == (
+        "In the published test split, articles that training holds too: 4 of 2,189.",
+        "cut after 512 steps: 143 of 7,674 documents",
+    )

@@ -88,6 +88,29 @@ def test_a_config_and_its_weights(vit: Path, where: str) -> None:
     assert torch.equal(network(larger), own(larger, interpolate_pos_encoding=True).logits)
 
 
+def test_a_transformers_file_in_grey_with_a_new_head(vit: Path) -> None:
+    network = build_backbone("transformers:vit", 1, 7, {}, vit.parent).eval()
+    loaded = load_weights(network, vit / "model.safetensors")
+    assert sorted(loaded.missing) == ["network.classifier.bias", "network.classifier.weight"]
+    assert len(loaded.loaded) == len(network.state_dict()) - 2
+    assert [note.partition(": ")[2] for note in loaded.notes] == [
+        "the head classifier is new, since the file has 4 classes",
+        "the first convolution vit.embeddings.patch_embeddings.projection, of 3 channels in the file, takes their sum",
+    ]
+    own = transformers.ViTModel.from_pretrained(vit, add_pooling_layer=False).eval()
+    grey = torch.rand(2, 1, 32, 32)
+    states = network.network.vit(grey).last_hidden_state  # type: ignore[union-attr,operator]
+    torch.testing.assert_close(states, own(grey.expand(-1, 3, -1, -1)).last_hidden_state)
+
+
+def test_weights_of_another_transformer(vit: Path) -> None:
+    network = build_backbone("transformers:vit", 3, 4, {"hidden_size": 16}, vit.parent)
+    with pytest.raises(
+        CropworthError, match=r"fit 2 of the model's 24 tensors.*\(1, 1, 16\) in the model and \(1, 1, 8\)"
+    ):
+        load_weights(network, vit / "model.safetensors")
+
+
 def test_a_config_for_other_channels_and_arguments(vit: Path) -> None:
     network = build_backbone("transformers:vit", 1, 7, {"num_hidden_layers": 3}, vit.parent)
     assert network(torch.rand(2, 1, 32, 32)).shape == (2, 7)

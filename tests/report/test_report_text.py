@@ -56,6 +56,16 @@ def test_how_we_know_is_two_sentences_and_admits_one_seed() -> None:
     assert several.count(". ") == single.count(". ") == 1
 
 
+def test_waiting_is_one_sentence_or_none() -> None:
+    def line(*shares: float | None) -> str:
+        rows = tuple(make_row(str(number), waiting_share=share) for number, share in enumerate(shares))
+        return text.waiting_line(make_appraisal((SizeAppraisal(100, rows, ()),)))
+
+    assert line(None, None) == ""
+    assert line(0.031, 0.0312) == "Training waited for data for 3.1 % of its time."
+    assert line(0.2, None, 0.031) == "Training waited for data for 3.1 % (2) to 20.0 % (0) of its time."
+
+
 def test_terminal_table_has_the_promised_columns_and_takes_names_literally() -> None:
     rows = (make_row(), make_row("[b]odd", "crop", accuracy=None, errors_per_thousand=None, latency_s=None))
     table = text.terminal_table(make_appraisal((SizeAppraisal(100, rows, ()),)))

@@ -94,14 +94,14 @@ def test_what_inference_takes_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_record_of_the_version_before_is_read(finished: Path) -> None:
-    """It knows nothing of weights, values, validation and joules."""
+    """It knows nothing of weights, values, validation, joules and waiting."""
     for folder in (finished / "trials").iterdir():
         with np.load(folder / "arrays.npz") as file:
             arrays = {name: file[name] for name in file.files}
         del arrays["validation_labels"], arrays["validation_probabilities"]
         np.savez_compressed(folder / "arrays.npz", **arrays)
         plain = json.loads((folder / "record.json").read_text())
-        del plain["training_energy_j"]
+        del plain["training_energy_j"], plain["waiting_s"]
         (folder / "record.json").write_text(json.dumps(plain))
     records = Ledger(finished).read().records
     assert len(records) == 4
@@ -109,6 +109,7 @@ def test_a_record_of_the_version_before_is_read(finished: Path) -> None:
         assert record.probabilities is not None
         assert record.weights is record.values is record.training_energy_j is None
         assert record.validation_labels is record.validation_probabilities is None
+        assert record.waiting_s is record.waiting_share is None
 
 
 def test_trials_of_an_older_plan_stay_on_disk_but_out_of_the_study(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def run(plan: Plan, task: Task, variant: str = "crop", seed: int = 0) -> Record:
 
 def without_timings(record: Record) -> dict[str, object]:
     timings = {"training_wall_s", "training_cpu_s", "started_at", "peak_memory_bytes", "curve", "environment"}
+    timings |= {"waiting_s"}
     plain = {k: v for k, v in vars(record).items() if k not in {*timings, "examples"}}
     plain["losses"] = [(e.train_loss, e.validation_loss, e.validation_accuracy) for e in record.curve]
     assert record.examples is not None
@@ -52,6 +54,18 @@ def test_the_same_plan_and_seed_give_the_same_record_to_the_bit(plan: Plan, task
     second = run(plan, task, variant)
     assert without_timings(first) == without_timings(second)
     assert without_timings(first) != without_timings(run(plan, task, variant, seed=1))
+
+
+def test_a_plan_without_augmentation_gives_what_it_gave_before_there_was_any(plan: Plan, task: Task) -> None:
+    """Losses of both epochs as version 0.2 measured them; the trial's name hashes its whole configuration."""
+    before = {
+        "baseline": [(0.8467248, 0.6927865), (0.7427723, 0.6926468)],
+        "crop": [(0.8827081, 0.6927164), (0.7765009, 0.6926332)],
+    }
+    for variant, losses in before.items():
+        found = [(epoch.train_loss, epoch.validation_loss) for epoch in run(plan, task, variant).curve]
+        assert found == [pytest.approx(of_epoch, rel=1e-4) for of_epoch in losses]
+    assert "augment" not in plan.trial("crop", 16, 0)["training"]
 
 
 def test_a_backbone_with_dropout_repeats_too(plan: Plan, task: Task, tiny: Path) -> None:
@@ -146,6 +160,29 @@ def test_joules_are_of_training_alone(plan: Plan, task: Task) -> None:
     record, _ = run_trial(plan, "baseline", 16, 0, task, threads=1, counters=counters)
     assert record.training_energy_j == 5 * plan.training.epochs
     assert run(plan, task, "baseline").training_energy_j is None
+
+
+def test_waiting_is_for_training_batches_alone(plan: Plan, task: Task) -> None:
+    class Slow(type(task)):  # type: ignore[misc]
+        """Each epoch's items take a while."""
+
+        def training_epoch(self, *arguments: int) -> Split:
+            time.sleep(0.2)
+            return super().training_epoch(*arguments)  # type: ignore[no-any-return]
+
+    quick = run(plan, task, "baseline")
+    task.__class__ = Slow
+    slow = run(plan, task, "baseline")
+    assert quick.waiting_s is not None
+    assert slow.waiting_s is not None
+    assert slow.waiting_share is not None
+    assert slow.waiting_s >= 0.2 * plan.training.epochs
+    assert 0 < quick.waiting_s < quick.training_wall_s
+    assert slow.waiting_share == slow.waiting_s / slow.training_wall_s <= 1
+    nothing = plan_with(
+        plan, variants={**plan.model_dump()["variants"], "dim": {"control": "constant", "answer": "dim"}}
+    )
+    assert run(nothing, task, "dim").waiting_s == 0  # nothing is trained
 
 
 def test_candidates_are_weighed_by_the_classifier(plan: Plan, task: Task) -> None:

@@ -52,7 +52,8 @@ def attach(model: nn.Module, transformer: Cropper, at: str | None = None) -> Att
 
     The model is the same object, of the same class. Its `parameters` and its `state_dict` now have the crop's as well
     (load those of the model alone before), it follows `train`, `eval` and `to`, and a copy of the model is one with the
-    crop. `parameter_groups` and `set_reach` find it.
+    crop. `parameter_groups` and `set_reach` find it. `torch.export` takes it in; `torch.compile` too, but for a crop in
+    front of the very module that is compiled, whose hooks run outside the graph: compile a function that calls it.
 
     Args:
         model: any module.

@@ -19,6 +19,8 @@ from cropworth.data.config import (
     OrderBook,
     PlantedSentence,
     ReutersR8,
+    SeriesFile,
+    TorchDataset,
     Ucr,
     Watch,
 )
@@ -28,7 +30,9 @@ from cropworth.data.order_book import order_book_task
 from cropworth.data.planted import planted_task
 from cropworth.data.reuters import reuters_task
 from cropworth.data.sentiment_series import cardano_task
+from cropworth.data.series import series_task
 from cropworth.data.task import Task
+from cropworth.data.torch_dataset import dataset_task
 from cropworth.data.ucr import ucr_task
 from cropworth.data.watch import watch_task
 from cropworth.functions import look_in
@@ -37,6 +41,7 @@ CACHE = ".cropworth_cache"
 READERS: dict[type, Callable[[Any], Task]] = {
     DigitsCluttered: ClutteredDigits,
     DigitsScene: DigitScenes,
+    SeriesFile: series_task,
     Ucr: ucr_task,
     CardanoSentiment: cardano_task,
     Watch: watch_task,
@@ -45,6 +50,7 @@ READERS: dict[type, Callable[[Any], Task]] = {
     Documents: documents_task,
     ReutersR8: reuters_task,
     PlantedSentence: planted_task,
+    TorchDataset: dataset_task,
 }
 
 

@@ -74,7 +74,7 @@ class Splitting(OnBadItem):
     """What the readers of your own files share: which items train, validate and test."""
 
     validation_share: float = Field(default=0.15, gt=0, lt=0.5)
-    """Share of the items for validation, where the data do not say which."""
+    """Share for validation of what the test leaves, where the data do not say which."""
     test_share: float = Field(default=0.25, gt=0, lt=0.9)
     """Share of the items for the test, where the data do not say which."""
     split_seed: int = Field(default=0, ge=0)
@@ -185,15 +185,19 @@ class TorchDataset(Images):
     target: Literal["class", "number"] = "class"
     """Whether labels are indices of classes, or numbers to predict."""
 
+    def __hash__(self) -> int:
+        # Mappings have no hash of their own, and a process reads the data of a plan once.
+        return hash(self.model_dump_json())
+
 
 class SeriesFile(Splitting, Series, Columns):
     """Your own series: CSV or parquet with a row for each step, `.npz`, or `.ts`."""
 
     task: Literal["series"]
     file: Path
-    """Relative to the plan's own folder; `.csv`, `.parquet`, `.npz` or `.ts`."""
+    """Relative to the plan's own folder; `.csv`, `.csv.gz`, `.parquet`, `.npz` or `.ts`."""
     test_file: Path | None = None
-    """Of a second `.ts` for the test, as archives have it."""
+    """A second one of them, for the test, as archives have it."""
     item_column: str = "item"
     """Of tables: which series a row is a step of. Its rows follow one another in time as they stand."""
     features: tuple[str, ...] = ()

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from cropworth.data.config import Images
 from cropworth.data.dicom import HEAD, is_dicom, read_dicom
@@ -69,6 +68,11 @@ def decode(source: Path | bytes, settings: Images, name: str | None = None) -> D
             f"at most {Image.MAX_IMAGE_PIXELS:,} pixels, Pillow's limit (JPEGs that are not progressive may have more)",
             "Shrink it or cut it into tiles.",
         ) from None
+    except UnidentifiedImageError:
+        known = ", ".join(FORMATS)
+        raise CropworthError(
+            f"{called} (no image)", f"one of {known} or DICOM", "Convert or remove the file."
+        ) from None
     except CropworthError as error:
         raise CropworthError(f"{called} ({error.got})", error.expected, error.do) from None
     except Exception as error:  # a damaged file makes a library raise anything
@@ -83,20 +87,24 @@ def _decoded(content: bytes, path: Path | None, settings: Images) -> Decoded:
         raise CropworthError("an empty file", "an image that can be read", "Copy it again, or remove it.")
     if is_dicom(content[:HEAD], path):
         seen = read_dicom(content)
-        pixels, size = _of_unit_range(seen, settings), (seen.shape[1], seen.shape[0])
+        pixels, size = of_unit_range(seen, settings), (seen.shape[1], seen.shape[0])
     else:
         picture, size = _opened(content)
         with picture:
-            pixels = _pixels(picture, settings)
+            pixels = of_picture(picture, settings)
+            if picture.getexif().get(ORIENTATION, 1) >= 5:
+                size = size[1], size[0]
     fit = Fit(settings.fit, settings.image_size, (pixels.shape[2], pixels.shape[1]))
     width, height = fit.scaled
     if width * height > _most_pixels():
         raise Image.DecompressionBombError(f"{size[0]} x {size[1]} pixels, which would become {width} x {height}")
-    return Decoded(fit.image(pixels), size)
+    square = fit.image(pixels)
+    # A mean of ones may come out a little above one.
+    return Decoded(square.clamp(0, 1) if settings.bits == 16 else square, size)
 
 
 def _opened(content: bytes) -> tuple[ImageFile, tuple[int, int]]:
-    """A picture, reduced where it must be, and the (width, height) of the whole after its rotation."""
+    """A picture, reduced where it must be, and the (width, height) of the whole."""
     try:
         picture: ImageFile = Image.open(BytesIO(content), formats=FORMATS)
         size = picture.size
@@ -109,8 +117,7 @@ def _opened(content: bytes) -> tuple[ImageFile, tuple[int, int]]:
         size = width, height = picture.size
         part = next(part for part in (2, 4, 8) if part == 8 or width * height <= _most_pixels() * part**2)
         picture.draft(picture.mode, (width // part, height // part))
-    turned = picture.getexif().get(ORIENTATION, 1) >= 5
-    return picture, (size[1], size[0]) if turned else size
+    return picture, size
 
 
 def _most_pixels() -> float:
@@ -118,10 +125,14 @@ def _most_pixels() -> float:
     return Image.MAX_IMAGE_PIXELS or np.inf
 
 
-def _pixels(picture: ImageFile, settings: Images) -> Tensor:
-    """(C, H, W), uint8 or float32."""
+def of_picture(picture: Image.Image, settings: Images) -> Tensor:
+    """All pixels of an image of Pillow, as it is turned by its EXIF data: (C, H, W), uint8 or float32.
+
+    Raises:
+        CropworthError: more bits are to be kept than can be, or numbers are outside their range.
+    """
     kept = picture.mode.startswith(("I", "F"))
-    if settings.bits == 16 and not kept and ";16" in str(picture.tile):
+    if settings.bits == 16 and not kept and ";16" in str(getattr(picture, "tile", "")):
         raise CropworthError(
             f"16 bits in each of several channels, {picture.mode}",
             "16 bits in grey images only",
@@ -129,11 +140,12 @@ def _pixels(picture: ImageFile, settings: Images) -> Tensor:
         )
     turned = ImageOps.exif_transpose(picture)
     if kept:
-        return _of_unit_range(_deep(turned), settings)
+        return of_unit_range(_deep(turned), settings)
     shown = turned.convert("RGBA") if turned.has_transparency_data else turned
     if shown.mode == "RGBA":
         shown = Image.alpha_composite(Image.new("RGBA", shown.size, (0, 0, 0, 255)), shown)
-    pixels: Tensor = pil_to_tensor(shown.convert("L" if settings.channels == 1 else "RGB"))
+    shown = shown.convert("L" if settings.channels == 1 else "RGB")
+    pixels = torch.from_numpy(np.atleast_3d(np.array(shown))).permute(2, 0, 1).contiguous()
     return pixels.float() / 255 if settings.bits == 16 else pixels
 
 
@@ -149,7 +161,7 @@ def _deep(picture: Image.Image) -> NDArray[np.float32]:
     return (values / most).astype(np.float32)
 
 
-def _of_unit_range(seen: NDArray[np.float32], settings: Images) -> Tensor:
+def of_unit_range(seen: NDArray[np.float32], settings: Images) -> Tensor:
     """(H, W) or (H, W, 3) in [0, 1] -> (C, H, W), uint8 or float32."""
     if seen.ndim == 3 and settings.channels == 1:
         seen = seen @ np.array(LUMA, dtype=np.float32)

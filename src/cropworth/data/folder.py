@@ -16,9 +16,8 @@ from cropworth.data.config import Folder
 from cropworth.data.decode import FORMATS
 from cropworth.data.dicom import HEAD, is_dicom
 from cropworth.data.entries import Entry, Listing
+from cropworth.data.signature import SPLIT_NAMES
 from cropworth.errors import CropworthError
-
-SPLIT_FOLDERS = ("train", "val", "test")
 
 
 def list_folder(config: Folder, bad: BadItems) -> Listing:
@@ -41,7 +40,7 @@ def list_folder(config: Folder, bad: BadItems) -> Listing:
             "a folder with one folder of images for each class",
             "Check the path; a relative one starts at the plan's own folder.",
         )
-    split_folders = [name for name in SPLIT_FOLDERS if (root / name).is_dir()] if (root / "train").is_dir() else [None]
+    split_folders = [name for name in SPLIT_NAMES if (root / name).is_dir()] if (root / "train").is_dir() else [None]
     found = [
         (file.relative_to(root).as_posix(), file, label, split)
         for split in split_folders

@@ -17,9 +17,11 @@ from cropworth.data.bad_items import BadItems
 from cropworth.data.config import HuggingFace
 from cropworth.data.entries import Entry, Listing
 from cropworth.data.installed import imported
-from cropworth.data.rows import MEND, Row, check_columns, needed_columns, told
+from cropworth.data.rows import Row, checked
+from cropworth.data.table_rows import Cells, check_columns, needed_columns, row_of
 from cropworth.errors import CropworthError
 
+UNUSABLE = "rows that cannot be used"
 INSTALL = "pip install 'cropworth[hf]'"
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -53,55 +55,58 @@ def list_hugging_face(config: HuggingFace, bad: BadItems) -> Listing:
     root = config.folder if config.folder.is_dir() else config.folder.parent
     needed = {config.image_column: "data.image_column"} | needed_columns(config)
     set_column = config.split_column in needed
-    shards = _shards(config.folder)
-    entries: list[Entry] = []
+    rows: list[Row] = []
     named: dict[Path, tuple[str, ...] | None] = {}
-    for shard in shards:
+    for shard in _shards(config.folder):
         table = _table(shard.file, config, needed)
         named[shard.file] = names = _class_names(table, config.label_column) if config.target == "class" else None
-        for number, row in enumerate(_rows(table), start=1):
-            where = f"{shard.file}, row {number}"
+        for number, cells in enumerate(_rows(table), start=1):
             if shard.split is not None and not set_column:
-                row[config.split_column] = shard.split
+                cells[config.split_column] = shard.split
+            name = f"{shard.file.relative_to(root).as_posix()}/{number}"
             try:
-                entries.append(
-                    _entry(row, names, config, root, (where, f"{shard.file.relative_to(root).as_posix()}/{number}"))
-                )
+                rows.append(_row(cells, config, names, name, f"{shard.file}, row {number}"))
             except CropworthError as problem:
-                bad.meet("rows that cannot be used", problem)
-    if not entries:
-        bad.settle()
-        raise CropworthError(f"{config.folder} without a row", "at least one", "Look at the data.")
-    classes = _agreed(named)
+                bad.meet(UNUSABLE, problem)
+    if not rows:
+        bad.refuse([CropworthError(f"{config.folder} without a row", "at least one", "Look at the data.")])
+    good = checked(rows, bad, what=UNUSABLE, target=config.target, problem_of=_problem)
+    entries = tuple(
+        Entry(one.row.name, one.row.where, source, one.label, one.split, one.group, one.time, one.value)
+        for one in good
+        if (source := _source(one.row.holds, root)) is not None
+    )
+    classes, used = _agreed(named), {entry.label for entry in entries}
     if classes is not None:
-        used = {entry.label for entry in entries}
         classes = tuple(name for name in classes if name in used)
-    return Listing(config.folder.stem, tuple(entries), root, classes)
+    return Listing(config.folder.stem, entries, root, classes)
 
 
-def _entry(row: Row, names: tuple[str, ...] | None, config: HuggingFace, root: Path, called: tuple[str, str]) -> Entry:
-    where, name = called
-    source = _source(row[config.image_column], root, where)
-    label = row[config.label_column]
+def _row(cells: Cells, config: HuggingFace, names: tuple[str, ...] | None, name: str, where: str) -> Row:
+    """A row with the name of its class, and our name of its split."""
+    label, split = cells[config.label_column], cells.get(config.split_column)
     if names is not None and isinstance(label, int):
         if not 0 <= label < len(names):
-            raise CropworthError(f"{where}: the label {label}", f"0 to {len(names) - 1}, or a name", MEND)
-        row[config.label_column] = names[label]
-    split = row.get(config.split_column)
+            expected = f"0 to {len(names) - 1}, as there are {len(names)} names"
+            raise CropworthError(f"{where}: the label {label}", expected, "Mend or remove the row.")
+        cells[config.label_column] = names[label]
     if isinstance(split, str):
-        row[config.split_column] = SPLITS.get(split, split)
-    said = told(row, config, where)
-    return Entry(name, where, source, said.label, said.split, said.group, said.time, said.value)
+        cells[config.split_column] = SPLITS.get(split, split)
+    return row_of(cells, config, name, where, cells[config.image_column])
 
 
-def _source(cell: object, root: Path, where: str) -> Path | bytes:
-    """The file in a cell: bytes, the path of one, or both, of which the bytes count."""
+def _problem(row: Row) -> CropworthError | None:
+    if _source(row.holds, Path()) is None:
+        return CropworthError(f"{row.where}: no image", "the bytes or the path of a file", "Mend or remove the row.")
+    return None
+
+
+def _source(cell: object, root: Path) -> Path | bytes | None:
+    """The file in a cell: bytes, the path of one, or both, of which the bytes count; None where there is none."""
     content, path = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, cell)
     if isinstance(content, bytes) and content:
         return content
-    if isinstance(path, str) and path:
-        return root / path
-    raise CropworthError(f"{where}: no image", "the bytes or the path of a file", MEND)
+    return root / path if isinstance(path, str) and path else None
 
 
 def _shards(folder: Path) -> list[_Shard]:
@@ -199,7 +204,7 @@ def _table(file: Path, config: HuggingFace, needed: dict[str, str]) -> Any:
     return table.select(wanted)
 
 
-def _rows(table: Any) -> Iterator[Row]:
+def _rows(table: Any) -> Iterator[Cells]:
     for batch in table.to_batches():
         yield from batch.to_pylist()
 

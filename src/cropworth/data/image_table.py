@@ -7,9 +7,11 @@ from pathlib import Path
 
 from cropworth.data.bad_items import BadItems
 from cropworth.data.boxes import Box, box_of
+from cropworth.data.cells import missing
 from cropworth.data.config import ImageTable
 from cropworth.data.entries import Entry, Listing
-from cropworth.data.rows import MEND, missing, needed_columns, read_rows, told
+from cropworth.data.rows import Row, checked
+from cropworth.data.table_rows import needed_columns, read_rows, row_of
 from cropworth.errors import CropworthError
 
 
@@ -29,27 +31,26 @@ def list_table(config: ImageTable, bad: BadItems) -> Listing:
     needed = {config.path_column: "data.path_column"} | needed_columns(config)
     if config.box_columns != ImageTable.model_fields["box_columns"].default:
         needed |= dict.fromkeys(config.box_columns, "data.box_columns")
-    entries, boxed = [], False
-    for where, row in read_rows(config.file, needed, (config.split_column, *config.box_columns)):
-        boxed = all(column in row for column in config.box_columns)
-        try:
-            path = _path(row[config.path_column], where)
-            said = told(row, config, where)
-        except CropworthError as problem:
-            bad.meet("rows that cannot be used", problem)
-            continue
-        box = _box([row[column] for column in config.box_columns], where, bad) if boxed else None
-        name = Path(os.path.relpath(folder / path, folder)).as_posix()
-        entries.append(
-            Entry(name, where, folder / path, said.label, said.split, said.group, said.time, said.value, box)
-        )
+    rows, boxes, boxed = [], {}, False
+    for where, cells in read_rows(config.file, needed, (config.split_column, *config.box_columns)):
+        path = cells[config.path_column]
+        name = "" if missing(path) else Path(os.path.relpath(folder / str(path), folder)).as_posix()
+        rows.append(row_of(cells, config, name, where, path))
+        boxed = all(column in cells for column in config.box_columns)
+        boxes[where] = [cells[column] for column in config.box_columns] if boxed else []
+    good = checked(rows, bad, what="rows that cannot be used", target=config.target, problem_of=_problem)
+    entries = []
+    for one in good:
+        name, where, path = one.row.name, one.row.where, folder / str(one.row.holds)
+        box = _box(boxes[where], where, bad)
+        entries.append(Entry(name, where, path, one.label, one.split, one.group, one.time, one.value, box))
     return Listing(config.file.stem, tuple(entries), folder, boxed=boxed)
 
 
-def _path(cell: object, where: str) -> str:
-    if missing(cell):
-        raise CropworthError(f"{where}: no path", "the file of an image", MEND)
-    return str(cell)
+def _problem(row: Row) -> CropworthError | None:
+    if missing(row.holds):
+        return CropworthError(f"{row.where}: no path", "the file of an image", "Mend or remove the row.")
+    return None
 
 
 def _box(cells: list[object], where: str, bad: BadItems) -> Box | None:

@@ -27,8 +27,8 @@ from cropworth.data.folder import list_folder
 from cropworth.data.hugging_face import list_hugging_face
 from cropworth.data.image_table import list_table
 from cropworth.data.installed import imported
-from cropworth.data.signature import Numbers, Placed
-from cropworth.data.splits import SPLIT_NAMES, Item, balance, place, placed, refuse_gaps
+from cropworth.data.signature import SPLIT_NAMES, Numbers, Placed
+from cropworth.data.splits import Item, balance, place, refuse_gaps
 from cropworth.data.task import Split, Task, numbers_of
 from cropworth.errors import CropworthError, ManyError
 
@@ -134,7 +134,7 @@ def image_task(config: Images, cache: Path | None) -> ImageTask:
     classes, labels = _labels(listing, [entries[row] for row in rows])
     values = None if all(e.value is None for e in entries) else torch.tensor([entries[row].value for row in rows])
     everything = Split(found.pixels, labels, boxes, values=values)
-    went = placed([items[row] for row in rows], [splits[row] for row in rows])
+    went = tuple(Placed(items[row].name, str(splits[row]), items[row].group or "", contents[row]) for row in rows)
     parts = _parts(everything, went)
     in_each = {name: part.labels.numpy() for name, part in zip(SPLIT_NAMES, parts, strict=True)}
     return ImageTask(
@@ -144,7 +144,7 @@ def image_task(config: Images, cache: Path | None) -> ImageTask:
 
 def reading(config: Images) -> dict[str, Any]:
     """How a stored image becomes an item, see `Task.reading`."""
-    return {"kind": "images"} | config.model_dump(include={"image_size", "fit", "channels", "bits"})
+    return {"kind": "images"} | {key: getattr(config, key) for key in ("image_size", "fit", "channels", "bits")}
 
 
 @contextmanager

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cropworth.data.cells import number, times
 from cropworth.data.installed import imported
-from cropworth.data.rows import time_in
 from cropworth.errors import CropworthError
 
 INSTALL = "pip install 'cropworth[text]'"
 LOOKED_AT = 2000
 MOST_CLASSES_OF_NUMBERS = 20
-SPLITS = {"train", "val", "test"}
 
 # Words in the names of columns. What people call things; datasets' and pandas' examples among them.
 WORDS: dict[str, frozenset[str]] = {
@@ -76,7 +75,7 @@ class Peek:
 
     def target(self, label: str) -> str:
         """``number`` for a column of many numbers, else ``class``."""
-        numbers = all(_is_number(cell) for cell in self.cells[label])
+        numbers = all(number(cell) is not None for cell in self.cells[label])
         return "number" if numbers and len(self._kinds(label)) > MOST_CLASSES_OF_NUMBERS else "class"
 
     def group(self, others: set[str]) -> str | None:
@@ -87,7 +86,7 @@ class Peek:
     def time(self, others: set[str]) -> str | None:
         """The column of times."""
         found = (c for c in self.called("time") if c not in others and len(self._kinds(c)) > 1)
-        return next((c for c in found if all(time_in(cell) is not None for cell in self.cells[c])), None)
+        return next((c for c in found if all(time is not None for time in times(self.cells[c]))), None)
 
     def box(self) -> tuple[str, ...] | None:
         """The columns of boxes: left, top, width and height."""
@@ -106,7 +105,11 @@ class Peek:
 
     def numbers(self, others: set[str]) -> list[str]:
         """The columns of numbers."""
-        return [c for c, cells in self.cells.items() if c not in others and cells and all(map(_is_number, cells))]
+        return [
+            c
+            for c, cells in self.cells.items()
+            if c not in others and cells and all(number(cell) is not None for cell in cells)
+        ]
 
     def repeats(self, column: str) -> bool:
         """Whether each value stands in two rows or more, in the mean."""
@@ -149,11 +152,3 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
         return next(batches).to_pylist()  # type: ignore[no-any-return]
     except (OSError, StopIteration, arrow.ArrowException) as error:
         raise CropworthError(f"{path} ({error})", "a parquet file with rows", "Write it again.") from None
-
-
-def _is_number(cell: object) -> bool:
-    try:
-        float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
-    return True

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cropworth.data.peek import SPLITS, Peek, peek
+from cropworth.data.peek import Peek, peek
+from cropworth.data.signature import SPLIT_NAMES
 from cropworth.errors import CropworthError
 
 IMAGES = frozenset(
@@ -131,7 +132,13 @@ def _folder_per_class(path: Path) -> Found | None:
         return None
     classes = [sub for sub in sorted(root.iterdir()) if sub.is_dir() and any(_files(sub, *IMAGES))]
     # The folders of a split or of a kind of file are no classes.
-    if len(classes) < 2 or {sub.name.lower() for sub in classes} <= {*SPLITS, "valid", "validation", "images", "masks"}:
+    if len(classes) < 2 or {sub.name.lower() for sub in classes} <= {
+        *SPLIT_NAMES,
+        "valid",
+        "validation",
+        "images",
+        "masks",
+    }:
         return None
     why = f"{root} has {len(classes)} folders with images: {', '.join(sub.name for sub in classes[:5])}"
     data: dict[str, Any] = {"folder": path}
@@ -236,7 +243,9 @@ def _columns(
         data["target"] = "number"
         reasons["target"] = "its labels are many numbers; class if each of them is a name"
     unsure = []
-    split = next((c for c, cells in table.cells.items() if c not in taken and cells and set(cells) <= SPLITS), None)
+    split = next(
+        (c for c, cells in table.cells.items() if c not in taken and cells and set(cells) <= set(SPLIT_NAMES)), None
+    )
     if split is not None:
         data["split_column"] = split
         reasons["split_column"] = "its cells are train, val and test"

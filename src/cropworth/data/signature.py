@@ -110,4 +110,5 @@ class Placed:
     content: str
 
 
+SPLIT_NAMES = ("train", "val", "test")
 PLACED_COLUMNS = ("item", "split", "group", "sha256")

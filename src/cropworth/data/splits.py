@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from cropworth.data.bad_items import BadItems
 from cropworth.data.drawing import binned, drawn, joined
-from cropworth.data.signature import Placed
+from cropworth.data.signature import SPLIT_NAMES
 from cropworth.data.splits_file import read_splits
 from cropworth.errors import CropworthError, ManyError
 
-SPLIT_NAMES = ("train", "val", "test")
 TWO_LABELS = "items that hold the same as one with another label"
 MOST_SAID = 20
 FEW_ITEMS, MOST_UNEQUAL = 10, 10
@@ -81,8 +80,8 @@ def place(items: Sequence[Item], settings: Shares, bad: BadItems) -> list[str | 
     Args:
         items: all of them.
         settings: shares, seed and the file of splits.
-        bad: meets items of a name or an unknown split twice, of the same content with different labels, without a time
-            where others have one, and what a file of splits and the items do not both name.
+        bad: meets items of an unknown split, of a name that another has, of the same content as one with another label,
+            without a time where others have one, and what a file of splits and the items do not both name.
 
     Returns:
         ``train``, ``val`` or ``test`` for each item; None for one that is left out.
@@ -122,17 +121,11 @@ def _in_two(
     problems = []
     for key, of_split in of_key.items():
         if len(of_split) > 1:
-            one, other, *_ = of_split.items()
-            got = f"{other[1].where}: {other[1].name} in {other[0]}, {alike(key)} {one[1].name} in {one[0]}"
+            (split, item), (other_split, other), *_ = of_split.items()
+            got = f"{other.where}: {other.name} in {other_split}, {alike(key)} {item.name} in {split} ({item.where})"
             do = "Remove one of them, or move it."
-            problems.append(CropworthError(f"{got} ({one[1].where})", "nothing of one split in another", do))
+            problems.append(CropworthError(got, "nothing of one split in another", do))
     return problems
-
-
-def placed(items: Sequence[Item], splits: Sequence[str | None]) -> tuple[Placed, ...]:
-    """What a study keeps of it: training items, then those of validation and of the test, each in their order."""
-    rows = [Placed(i.name, split, i.group or "", i.content) for i, split in zip(items, splits, strict=True) if split]
-    return tuple(sorted(rows, key=lambda row: SPLIT_NAMES.index(row.split)))
 
 
 def balance(classes: Sequence[str], labels: Mapping[str, NDArray[np.int64]]) -> tuple[str, ...]:
@@ -205,16 +198,16 @@ def _problem(
     item: Item, alike: Mapping[str | float, Item], *, again: bool, timed: bool
 ) -> tuple[str, CropworthError] | None:
     """The kind of what is wrong with an item, and what; `alike` are items of its content, one for each label."""
+    if len(alike) > 1:
+        other = next(one for label, one in alike.items() if label != item.label)
+        got = f"{item.where}: {item.name}, labelled {item.label!r}, holds the same as {other.name}, {other.label!r}"
+        return TWO_LABELS, CropworthError(f"{got} ({other.where})", "one label", "Mend or remove one.")
     if again:
         got = f"{item.where}: {item.name} again"
         return "items of a name that another has", CropworthError(got, "a name for each", "Remove or rename it.")
     if item.split is not None and item.split not in SPLIT_NAMES:
         got = f"{item.where}: the split {item.split!r}"
         return "items of an unknown split", CropworthError(got, f"one of {', '.join(SPLIT_NAMES)}", "Mend it.")
-    if len(alike) > 1:
-        other = next(one for label, one in alike.items() if label != item.label)
-        got = f"{item.where}: {item.name}, labelled {item.label!r}, holds the same as {other.name}, {other.label!r}"
-        return TWO_LABELS, CropworthError(f"{got} ({other.where})", "one label", "Mend or remove one.")
     if timed and item.time is None:
         return "items without a time", CropworthError(f"{item.where}: no time", "a time for each", "Add it.")
     return None
@@ -234,21 +227,25 @@ def _completed(items: Sequence[Item], settings: Shares) -> list[str]:
     splits = [item.split or "train" for item in items]
     shares = {"test": settings.test_share, "val": settings.validation_share}
     missing = [split for split in shares if split not in splits]
+    if not missing:
+        return splits
     pool = [row for row, split in enumerate(splits) if split == "train"]
-    if missing:
-        _refuse_few([items[row] for row in pool], 1 + len(missing))
+    units = joined((item.content, item.group) for item in items)
+    _refuse_few([items[row] for row in pool], units[pool], 1 + len(missing))
     rng = np.random.default_rng(settings.split_seed)
     for number, split in enumerate(missing):
-        chosen = _part([items[row] for row in pool], shares[split], rng, left=len(missing) - number)
+        of_pool = np.unique(units[pool], return_inverse=True)[1]
+        chosen = _part([items[row] for row in pool], of_pool, shares[split], rng, left=len(missing) - number)
         for row in np.array(pool)[chosen].tolist():
             splits[row] = split
         pool = [row for row in pool if splits[row] == "train"]
     return splits
 
 
-def _part(items: Sequence[Item], share: float, rng: np.random.Generator, left: int) -> NDArray[np.bool_]:
-    """Which items make up the share; `left` splits are to be made of the others."""
-    units = _units(items)
+def _part(
+    items: Sequence[Item], units: NDArray[np.int64], share: float, rng: np.random.Generator, left: int
+) -> NDArray[np.bool_]:
+    """Which items make up the share; `left` splits are to be made of the others, and `units` (N,) stay together."""
     if items[0].time is not None:
         moments = _moments(items, units)
         different, counts = np.unique(moments, return_counts=True)
@@ -260,23 +257,17 @@ def _part(items: Sequence[Item], share: float, rng: np.random.Generator, left: i
     return drawn(strata, units, share, rng, left)
 
 
-def _units(items: Sequence[Item]) -> NDArray[np.int64]:
-    """(N,), a number for each unit of what must stay together."""
-    return joined((item.content, item.group) for item in items)
-
-
 def _moments(items: Sequence[Item], units: NDArray[np.int64]) -> NDArray[np.float64]:
     """(N,), the time of the latest item in the unit of each."""
-    latest = np.full(len(items), -np.inf)
+    latest = np.full(units.max() + 1, -np.inf)
     np.maximum.at(latest, units, np.array([item.time for item in items], dtype=np.float64))
     return latest[units]
 
 
-def _refuse_few(items: Sequence[Item], splits: int) -> None:
+def _refuse_few(items: Sequence[Item], units: NDArray[np.int64], splits: int) -> None:
     """Refuse what cannot be parted into so many splits, one problem for each class."""
     if not items:
         raise CropworthError("no item to train on", "some", "Look at the data and its splits.")
-    units = _units(items)
     if items[0].time is not None:
         few = {"data": (len(items), len(np.unique(_moments(items, units))), "times")}
     else:
@@ -285,8 +276,8 @@ def _refuse_few(items: Sequence[Item], splits: int) -> None:
         few = {kind: (counts[kind], of_units[kind], "groups or different items") for kind in sorted(counts)}
     problems = [
         CropworthError(
-            f"{count:,} items in {parts} {what} of the {kind}",
-            f"at least {splits} {what}, one for each split that is to be made",
+            f"{what} of the {kind}: {parts} (of {count:,} items)",
+            f"{splits} or more, one for each split that is to be made",
             "Add some, or say in the data what goes into which split.",
         )
         for kind, (count, parts, what) in few.items()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cropworth.data.config import Text
 from cropworth.data.embedders import embedded
 from cropworth.data.sequences import SequenceItem, SequenceTask
+from cropworth.data.signature import Placed
 
 UNKNOWN, FIRST_WORD = 1, 2  # 0 is the padding of `SequenceTask`
 
@@ -33,6 +34,7 @@ class Document:
         where: the file and row it came from, for messages.
         planted: index of the one sentence that the label speaks of, where known.
         value: what depends on it, where not the same depends on each.
+        placed: of a user's own data, where it went.
     """
 
     sentences: tuple[str, ...]
@@ -40,6 +42,7 @@ class Document:
     where: str
     planted: int | None = None
     value: float | None = None
+    placed: Placed | None = None
 
 
 def words(text: str) -> list[str]:
@@ -104,9 +107,20 @@ def text_task(
     Raises:
         CropworthError: the embedder does not work, or the task has no items, see `SequenceTask`.
     """
-    steps, known = _steps(parts, config)
+    vocabulary = _vocabulary(parts[0], config) if config.embedder is None else None
+    steps = _steps(parts, config, vocabulary)
     train, validation, test = ([_item(document, steps, most_steps) for document in part] for part in parts)
-    task = SequenceTask(name, classes, train, validation, test, on_bad_item=config.on_bad_item, vocabulary=known)
+    known = {"embedder": config.embedder} if vocabulary is None else {"words": list(vocabulary.listed)}
+    task = SequenceTask(
+        name,
+        classes,
+        train,
+        validation,
+        test,
+        on_bad_item=config.on_bad_item,
+        vocabulary=0 if vocabulary is None else len(vocabulary),
+        reading={"kind": "texts", **known, "most_steps": most_steps},
+    )
     lengths = [sum(len(steps[sentence]) for sentence in document.sentences) for part in parts for document in part]
     cut = sum(length > most_steps for length in lengths) if most_steps is not None else 0
     if cut:
@@ -114,14 +128,18 @@ def text_task(
     return task
 
 
-def _steps(parts: Sequence[Sequence[Document]], config: Text) -> tuple[dict[str, NDArray[Any]], int]:
-    """The steps of each sentence, (T,) or (T, F), and how many numbers of words there are."""
+def _vocabulary(train: Sequence[Document], config: Text) -> Vocabulary:
+    learned = dict.fromkeys(sentence for document in train for sentence in document.sentences)
+    return Vocabulary.of(learned, config.most_words, config.least_count)
+
+
+def _steps(parts: Sequence[Sequence[Document]], config: Text, vocabulary: Vocabulary | None) -> dict[str, NDArray[Any]]:
+    """The steps of each sentence: numbers (T,) of a vocabulary, or the embedder's rows (T, F)."""
     different = list(dict.fromkeys(sentence for part in parts for document in part for sentence in document.sentences))
-    if config.embedder is not None:
-        return dict(zip(different, embedded(config.embedder, different), strict=True)), 0
-    learned = dict.fromkeys(sentence for document in parts[0] for sentence in document.sentences)
-    vocabulary = Vocabulary.of(learned, config.most_words, config.least_count)
-    return {sentence: vocabulary.numbers(sentence) for sentence in different}, len(vocabulary)
+    if vocabulary is not None:
+        return {sentence: vocabulary.numbers(sentence) for sentence in different}
+    assert config.embedder is not None
+    return dict(zip(different, embedded(config.embedder, different), strict=True))
 
 
 def _item(document: Document, steps: dict[str, NDArray[Any]], most_steps: int | None) -> SequenceItem:
@@ -130,4 +148,5 @@ def _item(document: Document, steps: dict[str, NDArray[Any]], most_steps: int | 
     if document.planted is not None:
         start = sum(map(len, pieces[: document.planted]))
         span = start, start + len(pieces[document.planted])
-    return SequenceItem(np.concatenate(pieces)[:most_steps], document.label, document.where, span, value=document.value)
+    values = np.concatenate(pieces)[:most_steps]
+    return SequenceItem(values, document.label, document.where, span, value=document.value, placed=document.placed)

@@ -6,9 +6,11 @@ Face reads.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
@@ -18,10 +20,11 @@ from numpy.typing import NDArray
 
 import cropworth
 from cropworth.deploy.trial import Trial
-from cropworth.study.plan import Crop
+from cropworth.study.plan import Backbone, Crop, Whole
 from cropworth.study.record import Record
 
 CALIBRATION_BINS = 10
+PIPELINES = ("image-classification", "text-classification")  # of those that Hugging Face knows
 RARE = 0.2  # a class with less than this share of the most frequent one's items
 
 Row = Sequence[object]
@@ -86,7 +89,7 @@ def _head(trial: Trial) -> str:
     }
     head = {
         "library_name": "cropworth",
-        "pipeline_tag": task,
+        **({"pipeline_tag": task} if task in PIPELINES else {}),
         "tags": ["cropworth", "spatial-transformer"] if trial.crops else ["cropworth"],
         "model-index": [{"name": f"{trial.study.name}-{trial.record.variant}", "results": [result]}],
     }
@@ -96,7 +99,7 @@ def _head(trial: Trial) -> str:
 def _details(trial: Trial) -> Iterable[str]:
     plan, record = trial.plan, trial.record
     settings = plan.variants[record.variant]
-    backbone = plan.backbone.name
+    backbone = _backbone(trial).name
     yield "## Model details"
     if isinstance(settings, Crop):
         size = " x ".join([str(settings.size)] * len(trial.signature.size))
@@ -111,6 +114,11 @@ def _details(trial: Trial) -> Iterable[str]:
     yield f"It has {record.parameters:,} learned numbers. It is the trial `{record.trial}`, with seed {record.seed}."
     if trial.warning:
         yield f"**{_plain(trial.warning)}**"
+
+
+def _backbone(trial: Trial) -> Backbone:
+    settings = trial.plan.variants[trial.record.variant]
+    return (settings.backbone if isinstance(settings, Whole) else None) or trial.plan.backbone
 
 
 def _intended(trial: Trial) -> Iterable[str]:
@@ -165,9 +173,10 @@ def _training(trial: Trial) -> Iterable[str]:
     )
     if settings.augment:
         yield f"Training images were augmented: {', '.join(name for step in settings.augment for name in step)}."
-    if trial.plan.backbone.weights is not None:
-        after = "kept as they were" if trial.plan.backbone.frozen else "trained further"
-        yield f"The backbone began with the weights in `{trial.plan.backbone.weights.name}`, which were {after}."
+    backbone = _backbone(trial)
+    if backbone.weights is not None:
+        after = "kept as they were" if backbone.frozen else "trained further"
+        yield f"The backbone began with the weights in `{backbone.weights.name}`, which were {after}."
 
 
 def _analyses(trial: Trial) -> Iterable[str]:
@@ -259,7 +268,10 @@ def _versions(trial: Trial) -> Iterable[str]:
 
 
 def _data_settings(trial: Trial) -> str:
-    return re.sub("`", "'", trial.plan.data.model_dump_json(exclude_none=True))
+    """The plan's `data`, of its paths the names alone: a card goes where they say too much, or nothing."""
+    plain = trial.plan.data.model_dump(exclude_none=True)
+    names = {key: value.name if isinstance(value, Path) else value for key, value in plain.items()}
+    return json.dumps(names, ensure_ascii=False).replace("`", "'")
 
 
 def _percent(share: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import cropworth
+from cropworth.config import nearest
 from cropworth.data.signature import Signature
 from cropworth.deploy.card import model_card
 from cropworth.deploy.formats import WRITERS, Graph, Inputs, Runner, output_names
@@ -23,7 +24,13 @@ TOLERANCE = 1e-4
 PROBED = 5  # other than the number of items that the graph is made with, so that the batch is seen to be dynamic
 TRACED = 3
 
-NEEDS = {"onnx": "onnxruntime and numpy", "torch-export": "torch, torchvision and numpy"}
+NEEDS = {"onnx": "numpy and onnxruntime", "torch-export": "numpy, torch and torchvision"}
+READS = {
+    "images": "It reads images with pillow, so no DICOM.",
+    "series": "It reads CSV files with a row for each step.",
+    "texts": "It reads text files.",
+    "rows": "It reads an .npy file for each item: the study's own items came from no files.",
+}
 
 
 def export(trial: Trial, kind: str, out: Path) -> float:
@@ -38,9 +45,11 @@ def export(trial: Trial, kind: str, out: Path) -> float:
         The largest difference between what the file and the study's model predict, on items drawn at random.
 
     Raises:
-        CropworthError: the folder is in use, a package is missing, the variant cannot be written in this format, or
-            the file predicts something else.
+        CropworthError: there is no such format, the folder is in use, a package is missing, the variant cannot be
+            written in this format, or the file predicts something else.
     """
+    if kind not in WRITERS:
+        raise CropworthError(f"the format {kind!r}", f"one of {', '.join(WRITERS)}", nearest(kind, list(WRITERS)))
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise CropworthError(f"{out}, which is in use", "a new or empty folder", "Choose another --out.")
     model = Graph(loaded(trial)).eval()
@@ -75,7 +84,7 @@ def _write(trial: Trial, kind: str, model: Graph, folder: Path) -> float:
             "Use --format safetensors, which holds every variant and needs cropworth to run it"
             f"{', or try torch-export' if kind == 'onnx' else ''}.",
         ) from error
-    difference = _largest_difference(model, run, trial.signature)
+    difference = largest_difference(model, run, trial.signature)
     if not difference <= TOLERANCE:
         raise CropworthError(
             f"predictions of the {kind} file that differ by up to {difference:.2g} from the study's",
@@ -110,7 +119,7 @@ def items_like(signature: Signature, count: int) -> Inputs:
     return (values * (own if signature.vocabulary else own.unsqueeze(2)), lengths)
 
 
-def _largest_difference(model: Graph, run: Runner, signature: Signature) -> float:
+def largest_difference(model: Graph, run: Runner, signature: Signature) -> float:
     """Of predictions and boxes, for a batch and for a single item."""
     gaps = []
     for count in (PROBED, 1):
@@ -162,14 +171,7 @@ def example(kind: str, signature: Signature) -> str:
 def _needs(kind: str, signature: Signature) -> str:
     if kind == "safetensors":
         return "It needs cropworth: the file holds the weights alone."
-    reader = _reader(signature)
-    told = {
-        "images": "and pillow; it reads what pillow reads, so no DICOM.",
-        "series": "alone; it reads CSV files with a row for each step.",
-        "texts": "alone; it reads text files.",
-        "rows": "alone; it reads an .npy file for each item, since the study's items came from no files.",
-    }
-    return f"It needs {NEEDS[kind]} {told[reader]}"
+    return f"It needs {NEEDS[kind]}. {READS[_reader(signature)]}"
 
 
 def _reader(signature: Signature) -> str:

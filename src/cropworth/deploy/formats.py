@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from cropworth.data.installed import imported
@@ -89,7 +89,7 @@ def write_onnx(model: Graph, inputs: Inputs, path: Path) -> Runner:
 def write_safetensors(model: Graph, inputs: Inputs, path: Path) -> Runner:
     """Write the weights alone."""
     weights = {name: values.contiguous().clone() for name, values in model.model.model.state_dict().items()}
-    save_file(weights, path)
+    path.write_bytes(save(weights))
     model.model.model.load_state_dict(load_file(path))
 
     def run(given: Inputs) -> tuple[Tensor, ...]:

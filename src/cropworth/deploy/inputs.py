@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from cropworth.config import parse
 from cropworth.data.bad_items import BadItems
 from cropworth.data.columns import ColumnFile
 from cropworth.data.config import Images
-from cropworth.data.decode import decode
+from cropworth.data.decode import FORMATS, decode
 from cropworth.data.embedders import embedded
 from cropworth.data.fitting import Fit
 from cropworth.data.sequences import FEWEST_STEPS
@@ -27,7 +27,7 @@ from cropworth.errors import CropworthError
 from cropworth.functions import look_in
 
 TABLES = (".csv", ".parquet")
-TEXT_COLUMN = "text"
+TEXT_COLUMN, ITEM_COLUMN = "text", "item"
 BAD = "files that cannot be read"
 
 Box = tuple[float, ...]
@@ -38,7 +38,7 @@ class Input:
     """One item to predict.
 
     Attributes:
-        name: its file; of a table of texts, with the row behind a colon.
+        name: its file; of a table of several, with the item or the row behind a colon.
         values: (C, H, W), uint8 or float32 in [0, 1]; (T, F), float32; or (T,), int64.
         stored: a crop's box in fractions of the item -> (left, top, width, height) in pixels of the stored image, or
             (start, end) in steps.
@@ -71,10 +71,11 @@ class ImageReader:
         image_size: side in pixels, and further settings as in a plan's `data`.
     """
 
-    suffixes = (*IMG_EXTENSIONS, ".gif", ".jp2", ".dcm")
-
     def __init__(self, **settings: Any) -> None:
         self.settings = parse(Images, settings)
+        Image.init()
+        known = (suffix for suffix, name in Image.EXTENSION.items() if name in FORMATS)
+        self.suffixes: tuple[str, ...] = (*known, ".dcm", ".dicom")
 
     def __call__(self, path: Path) -> Iterator[Input]:
         """See `Reader`."""
@@ -84,10 +85,11 @@ class ImageReader:
 
 
 class SeriesReader:
-    """Series, one a file: a row for each step in CSV or parquet, or an array (T, F) in `.npy`.
+    """Series: a table with a row for each step, of a single one or with a column `item`; or an array (T, F) in `.npy`.
 
     Args:
-        features: names of the columns, or how many there are, in the order that they have.
+        features: names of the columns; or their numbers, where the study's series had no names: then all columns but
+            `item` are taken, in their order.
         mean: what is subtracted from each feature; None for nothing.
         deviation: what each is then divided by.
     """
@@ -100,32 +102,42 @@ class SeriesReader:
         mean: Sequence[float] | None = None,
         deviation: Sequence[float] | None = None,
     ) -> None:
-        self.features, self.mean, self.deviation = [str(name) for name in features], mean, deviation
+        self.features, self.mean, self.deviation = features, mean, deviation
 
     def __call__(self, path: Path) -> Iterator[Input]:
         """See `Reader`."""
-        values = _array(path) if path.suffix == ".npy" else self._table(path)
-        if values.ndim != 2 or values.shape[1] != len(self.features) or not np.isfinite(values).all():
-            raise CropworthError(
-                f"{path}, numbers of shape {values.shape}",
-                f"(T, {len(self.features)}), a row for each step, all finite",
-                "Mend the file.",
-            )
-        if self.mean is not None and self.deviation is not None:
-            values = (values.astype(np.float32) - np.array(self.mean)) / np.array(self.deviation)
-        yield _sequence(str(path), values.astype(np.float32))
+        for name, values in [(str(path), _array(path))] if path.suffix == ".npy" else self._table(path):
+            if values.ndim != 2 or values.shape[1] != len(self.features) or not np.isfinite(values).all():
+                raise CropworthError(
+                    f"{name}, numbers of shape {values.shape}",
+                    f"(T, {len(self.features)}), a row for each step, all finite",
+                    "Mend the file.",
+                )
+            kept = values.astype(np.float32)
+            if self.mean is not None and self.deviation is not None:
+                kept = ((kept - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
+            yield _sequence(name, kept)
 
-    def _table(self, path: Path) -> NDArray[np.float64]:
+    def _table(self, path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
         table = ColumnFile(path)
-        missing = [name for name in self.features if name not in table.names]
+        there = [name for name in table.names if name != ITEM_COLUMN]
+        named = [name for name in self.features if isinstance(name, str)] or there
+        missing = [name for name in named if name not in there]
         if missing:
             raise CropworthError(
                 f"{path} with the columns {', '.join(table.names)}",
-                f"the columns {', '.join(self.features)}",
+                f"the columns {', '.join(named)}",
                 f"Add {', '.join(missing)}.",
             )
-        numbers = table.read(self.features)[1]
-        return np.stack([numbers[name] for name in self.features], axis=1)
+        words, numbers = table.read(named)
+        values = np.stack([numbers[name] for name in named], axis=1)
+        if ITEM_COLUMN not in words:
+            yield str(path), values
+            return
+        items = words[ITEM_COLUMN]
+        ends = np.cumsum(np.bincount(items.codes))[:-1]
+        for item, steps in zip(items.names, np.split(np.argsort(items.codes, kind="stable"), ends), strict=True):
+            yield f"{path}:{item}", values[steps]
 
 
 class TextReader:
@@ -209,19 +221,21 @@ def listed(files: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
             continue
         inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
         if not inside:
-            wanted = f"files of {', '.join(suffixes)}"
+            wanted = f"files of {', '.join(sorted(suffixes))}"
             raise CropworthError(f"{path}, a folder without a file to read", wanted, "Check the path.")
         found += inside
     return found
 
 
 def read(files: Sequence[Path], reader: Reader, bad: BadItems) -> Iterator[Input]:
-    """The items of all files in turn; files that cannot be read are met as bad ones."""
+    """The items of all files in turn; files that cannot be read are met as bad ones, and give none."""
     for path in files:
         try:
-            yield from reader(path)
+            items = list(reader(path))
         except CropworthError as error:
             bad.meet(BAD, error)
+        else:
+            yield from items
 
 
 def _sequence(name: str, values: NDArray[Any]) -> Input:

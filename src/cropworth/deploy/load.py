@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import pickle
 import warnings
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cropworth.config import parse
@@ -18,6 +15,7 @@ from cropworth.data.signature import Signature
 from cropworth.data.task import Split
 from cropworth.deploy.trial import Trial, choose
 from cropworth.errors import CropworthError
+from cropworth.models.weights import read_weights
 from cropworth.study.classifier import Classifier
 from cropworth.study.plan import Backbone, Plan, Whole
 from cropworth.study.variants import build_variant
@@ -120,14 +118,7 @@ def loaded(trial: Trial) -> Predictor:
     Raises:
         CropworthError: the weights cannot be read, or do not fit the model that the plan builds now.
     """
-    try:
-        weights = torch.load(trial.weights, weights_only=True, map_location="cpu")
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise CropworthError(
-            f"{trial.weights} ({_first_line(error)})",
-            "a state_dict that torch saved",
-            f"Delete {trial.weights.parent} and run the study again: only this trial is repeated.",
-        ) from None
+    weights = read_weights(trial.weights)
     return _built(trial.plan, trial.record.variant, trial.signature, weights, trial.weights)
 
 
@@ -147,11 +138,7 @@ def exported(folder: Path) -> Predictor:
             "a study and a variant in it, or a folder that `cropworth export --format safetensors` wrote",
             "Name the variant.",
         ) from None
-    try:
-        weights = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CropworthError(f"{path} ({_first_line(error)})", "weights in safetensors", "Export it again.") from None
-    return _built(parse(Plan, plan), variant, signature, weights, path)
+    return _built(parse(Plan, plan), variant, signature, read_weights(path), path)
 
 
 def _built(plan: Plan, variant: str, signature: Signature, weights: dict[str, Tensor], path: Path) -> Predictor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from cropworth.study.classifier import Classifier
 from cropworth.study.guard import guarded
 from cropworth.study.plan import Oracle, Plan
 from cropworth.study.stand_in import StandIn
-from cropworth.study.train import batches, evaluate, train
+from cropworth.study.train import evaluate, train
 from cropworth.study.variants import build_variant, item_flops
 
 # Items of the evaluation step, of validation and test each.
@@ -85,21 +85,15 @@ def check(path: Path) -> Checked:
 
 def read_data(config: DataConfig, folder: Path, found: Checked) -> None:
     """Read all items; where some are bad, note all of them and go on with the rest."""
-    wanted = [config]
-    if getattr(config, "on_bad_item", "skip") == "fail":
-        wanted.append(config.model_copy(update={"on_bad_item": "skip"}))
-    seen: set[str] = set()
-    for settings in wanted:
-        try:
-            with guarded("while the data were read"):
-                found.task = build_task(settings, folder)
-                found.warnings += found.task.warnings
-                return
-        except CropworthError as error:
-            new = [problem for problem in _each(error) if str(problem) not in seen]
-            found.problems += new
-            found.left_out += len(new)
-            seen |= {str(problem) for problem in new}
+    before = len(found.problems)
+    with _noted(found.problems), guarded("while the data were read"):
+        found.task = build_task(config, folder)
+        found.warnings += found.task.warnings
+    if found.task is None and getattr(config, "on_bad_item", "skip") == "fail":
+        found.left_out = len(found.problems) - before
+        # What is wrong now comes of what was left out, and may be right once that is mended.
+        with suppress(CropworthError), guarded("while the data were read"):
+            found.task = build_task(config.model_copy(update={"on_bad_item": "skip"}), folder)
 
 
 def sizes_not_there(plan: Plan, task: Task, left_out: int = 0) -> list[CropworthError]:
@@ -124,21 +118,7 @@ def try_variant(plan: Plan, name: str, task: Task, folder: Path | None) -> tuple
     with guarded("while it was built"):
         model = build_variant(plan, name, task, 0, folder)
     with guarded("while it looked at an item"), torch.random.fork_rng(devices=[]):
-        flops = item_flops(model, task)
-        items = next(batches(task.test.take(slice(2)), 2))
-        model.eval()
-        with torch.no_grad():
-            logits = model(items)
-        model.train()
-    wanted = (len(items), len(task.classes) or 1)
-    if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != wanted:
-        shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise CropworthError(
-            f"an answer of the shape {shape} to {len(items)} items",
-            f"{wanted}: {'a number for each class' if task.classes else 'one number'} of each",
-            "Give the backbone as many outputs; a factory is told by its argument `classes`.",
-        )
-    return model, flops
+        return model, item_flops(model, task)
 
 
 def _check_variants(plan: Plan, folder: Path, found: Checked) -> None:

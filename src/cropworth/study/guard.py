@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cropworth
-from cropworth.errors import CropworthError
+from cropworth.errors import CropworthError, ManyError
 
 # Where code lies that is not the user's.
 NOT_THEIRS = (
@@ -20,7 +20,7 @@ NOT_THEIRS = (
 
 @contextmanager
 def guarded(doing: str) -> Iterator[None]:
-    """Turn whatever is raised in here, an exit included, into a `CropworthError`; those that are one pass.
+    """Turn whatever is raised in here, an exit included, into a `CropworthError`.
 
     Args:
         doing: what was being done, such as "while it was built".
@@ -30,8 +30,11 @@ def guarded(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except CropworthError:
+    except ManyError:
         raise
+    except CropworthError as error:
+        line = "" if error.__cause__ is None else _own_line(error.__cause__)
+        raise CropworthError(error.got + line, error.expected, error.do) from error.__cause__
     except (Exception, SystemExit) as error:
         line = _own_line(error)
         raise CropworthError(

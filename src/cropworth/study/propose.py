@@ -72,9 +72,8 @@ def propose(data: Path, out: Path, economics: str, jobs: int) -> Proposal:
     keys, read = _read(keys, found.unsure, folder)
     assert read.task is not None
     if read.left_out:
-        why = (
-            f"leaves out what cannot be used, {read.left_out:,} in all, such as {read.problems[0].got}; fail once mended"
-        )
+        first = read.problems[0].got
+        why = f"leaves out what cannot be used, {read.left_out:,} in all, such as {first}; fail once mended"
         keys["on_bad_item"] = Said("skip", why)
     said = {"name": Said(data.resolve().stem), "data": Said(keys)} | _study(read.task)
     plan = parse(Plan, plain(said)).located(folder)

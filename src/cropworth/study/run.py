@@ -122,8 +122,8 @@ def run_study(
     ledger.write_splits(task.placed)
     by_name = {trial_name(trial): trial for trial in trials}
     missing = [trial for name, trial in by_name.items() if not ledger.finished(name)]
-    for trial in trials:
-        if trial not in missing:
+    for name, trial in by_name.items():
+        if trackers and ledger.finished(name):
             trackers = tell(trackers, trial, ledger.read_record)
     work = {trial_name(t): t["train_size"] * max(1, prepared.flops[t["name"]]) for t in missing}
     done, failed, work_done = len(trials) - len(missing), 0, 0
