@@ -136,7 +136,7 @@ def test_from_files_to_predictions(of: str, tmp_path: Path, cropworth: Any) -> N
     assert sorted(found) == sorted(tested)
     (record,) = (r for r in Ledger(study).read().records if (r.variant, r.seed) == (crop, 0))
     classes = [str(name) for name in Ledger(study).signature().classes]
-    predicted = np.array([[float(found[item][name]) for name in classes] for item in tested])
+    predicted = np.array([[float(found[item][f"p_{name}"]) for name in classes] for item in tested])
     assert record.probabilities is not None
     np.testing.assert_allclose(predicted, record.probabilities, atol=1e-4)
     boxes = np.array([[float(found[item][edge]) for edge in "xywh"] for item in tested])
