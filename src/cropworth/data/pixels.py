@@ -24,7 +24,7 @@ from cropworth.errors import CropworthError
 
 VERSION = 1  # of what is kept; another one makes every file of pixels be written anew
 CHUNK = 16  # images that a process decodes before it hands them over
-PARALLEL_BYTES = 100_000_000  # of files; fewer are decoded before other processes have started
+PARALLEL_BYTES = 200_000_000  # of files, 5 to 10 s of decoding; other processes take seconds to start
 SPARE_BYTES = 500_000_000  # of the disk, which others need too
 
 Size = tuple[int, int]
