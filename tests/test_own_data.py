@@ -21,7 +21,10 @@ from cropworth.worth.economics import read_economics
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "own-data"
 PLANS = sorted(RECIPES.glob("*.yaml"))
-FASHION = Path("/usr/share/datasets/fashion-mnist")
+NEEDS_FASHION = pytest.mark.skipif(
+    not Path("/usr/share/datasets/fashion-mnist").is_dir(),
+    reason="Debian's package dataset-fashion-mnist is not installed",
+)
 
 WITHOUT = """
 import runpy, sys
@@ -86,12 +89,8 @@ def test_every_recipe_is_a_plan_with_prices_that_say_they_are_examples(path: Pat
     "of",
     [
         "digits",
-        pytest.param(
-            "articles",
-            marks=pytest.mark.skipif(
-                not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
-            ),
-        ),
+        # The same way again; where Debian's package is not to be had, the digits show that it can be walked.
+        pytest.param("articles", marks=[pytest.mark.slow, NEEDS_FASHION]),
     ],
 )
 def test_from_files_to_predictions(of: str, tmp_path: Path, cropworth: Any) -> None:
@@ -141,6 +140,19 @@ def test_from_files_to_predictions(of: str, tmp_path: Path, cropworth: Any) -> N
     np.testing.assert_allclose(predicted, record.probabilities, atol=1e-4)
     boxes = np.array([[float(found[item][edge]) for edge in "xywh"] for item in tested])
     assert np.isfinite(boxes).all()
+
+
+@needs("skimage")
+@NEEDS_FASHION
+def test_articles_have_their_names_and_boxes(tmp_path: Path) -> None:
+    written("pasted.py", "--items", 120, tmp_path / "data" / "articles")
+    task = build_task(load_plan(copied("articles.yaml", tmp_path)).data, tmp_path)
+    assert len(task.classes) == 10
+    assert {"sandal", "trouser"} <= set(task.classes)
+    assert (task.train_limit, len(task.validation), len(task.test)) == (120, 30, 60)
+    assert task.test.boxes is not None
+    sides = task.test.boxes[:, 2:].amax(1) * 96
+    assert ((sides > 12) & (sides <= 40)).all()
 
 
 @needs("skimage")
