@@ -1,6 +1,8 @@
 """`init` and `check` as a user meets them, and the study of what `init` wrote."""
 
 import re
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,11 @@ from test_cli import Ran, run, write_plan
 from tiny import tiny_values, write_images
 
 __all__ = ["run"]
+
+
+@pytest.fixture(autouse=True)
+def short_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cropworth.study.run.ESTIMATE_STEPS", 1)
 
 
 def test_from_a_folder_to_a_verdict(run: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,11 +81,23 @@ def test_check_lists_keys_data_prices_and_models_at_once(run: Ran, tiny: Path) -
     assert all(line.startswith("- got ") for line in lines)
 
 
+def wide_png(side: int) -> bytes:
+    """A PNG of a few bytes that says it has `side` x `side` pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    chunks = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
 # What a user may do to the folder of the tiny plan -> what its line says: the file's name, and what to do.
 BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "zero.png": (lambda file: file.write_bytes(b""), "an empty file"),
     "truncated.png": (lambda file: file.write_bytes((file.parent / "1.png").read_bytes()[:60]), "Mend"),
-    "mislabelled.jpg": (lambda file: file.write_text("<html>"), "cannot identify"),
+    "mislabelled.jpg": (lambda file: file.write_text("<html>"), "no image"),
+    "bomb.png": (lambda file: file.write_bytes(wide_png(60_000)), "Pillow's limit"),
     "copy.png": (lambda file: file.write_bytes((file.parents[1] / "square" / "2.png").read_bytes()), "label"),
     "link.png": (lambda file: file.symlink_to(file.parents[2] / "outside.png"), "outside.png"),
 }

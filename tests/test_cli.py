@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from cropworth.cli import main
+from cropworth.data.build import CACHE
 from cropworth.worth.economics import read_economics
 from tiny import tiny_values, write_images
 
@@ -105,7 +106,7 @@ def test_a_plan_says_what_would_run_and_runs_nothing(run: Ran, tiny: Path) -> No
     assert status == 0
     assert "2 variants x sizes 16 x 2 seeds = 4 trials" in out
     assert "4 to run, 1 at a time: about" in out
-    assert sorted(path.name for path in tiny.iterdir()) == ["images", "plan.yaml"]
+    assert {path.name for path in tiny.iterdir()} == {CACHE, "images", "plan.yaml"}
 
 
 def test_a_plan_knows_what_is_finished(run: Ran, finished_once: Path) -> None:

@@ -17,9 +17,12 @@ from cropworth.errors import CropworthError
 from cropworth.terminal import (
     err,
     out,
+    print_appraisal,
     print_expected,
+    print_look,
     print_problems,
     print_proposal,
+    print_report,
     print_task,
     print_trials,
     print_warnings,
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from cropworth.study.check import Checked
     from cropworth.study.record import Study
     from cropworth.study.run import Prepared
-    from cropworth.until_clear import Look
     from cropworth.worth.economics import Economics
     from cropworth.worth.results import Appraisal
 
@@ -200,7 +202,7 @@ def appraise(
     if as_json:
         sys.stdout.write(json.dumps(to_json(appraisal), indent=2, allow_nan=False) + "\n")
     else:
-        _print(appraisal)
+        print_appraisal(appraisal)
 
 
 @app.command()
@@ -227,7 +229,7 @@ def report(
 
         sys.stdout.write(to_markdown(found, appraisal, economics))
     else:
-        _write_report(found, appraisal, economics, to or beside)
+        print_report(found, appraisal, economics, to or beside)
 
 
 @app.command()
@@ -335,10 +337,10 @@ def _run_study(
 
             most_seeds, hours = until_clear
             most_seeds = MOST_SEEDS if most_seeds is None else most_seeds
-            found = run_until_clear(prepared, folder, workers, most_seeds, hours, show, _tell, trackers)
+            found = run_until_clear(prepared, folder, workers, most_seeds, hours, show, print_look, trackers)
     economics, appraisal = _appraise(found, [])
-    _print(appraisal)
-    _write_report(found, appraisal, economics, folder / "report.html")
+    print_appraisal(appraisal)
+    print_report(found, appraisal, economics, folder / "report.html")
 
 
 def _trial(folder: Path, variant: str, seed: int | None) -> Trial:
@@ -349,12 +351,6 @@ def _trial(folder: Path, variant: str, seed: int | None) -> Trial:
     if trial.warning:
         typer.echo(trial.warning, err=True)
     return trial
-
-
-def _tell(look: Look) -> None:
-    from cropworth.report.text import round_line
-
-    out.print(round_line(look), highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -462,22 +458,3 @@ def _appraise(found: Study, settings: list[str]) -> tuple[Economics, Appraisal]:
 
     economics = read_economics(found.economics, settings)
     return economics, appraise_study(found, economics)
-
-
-def _print(appraisal: Appraisal) -> None:
-    from cropworth.report.outlook import next_of_best
-    from cropworth.report.text import terminal_table, waiting_line
-
-    out.print(terminal_table(appraisal))
-    if waiting := waiting_line(appraisal):
-        out.print(waiting, highlight=False, markup=False)
-    out.print(f"\n[bold]{appraisal.headline}[/]", highlight=False)
-    for sentence in (*next_of_best(appraisal), *appraisal.gaps):
-        out.print(sentence, highlight=False, markup=False)
-
-
-def _write_report(found: Study, appraisal: Appraisal, economics: Economics, path: Path) -> None:
-    from cropworth.report.html import write_report
-
-    write_report(found, appraisal, economics, path)
-    out.print(f"Report: {path}", highlight=False, soft_wrap=True)

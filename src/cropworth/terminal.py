@@ -1,4 +1,4 @@
-"""What the command line prints of a plan and its data."""
+"""What the command line prints: of plans and their data, and of verdicts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from cropworth.errors import CropworthError
 if TYPE_CHECKING:
     from cropworth.data.task import Task
     from cropworth.study.propose import Proposal
+    from cropworth.study.record import Study
     from cropworth.study.run import Estimate, Prepared
+    from cropworth.until_clear import Look
+    from cropworth.worth.economics import Economics
+    from cropworth.worth.results import Appraisal
 
 # Of more classes only the rarest are shown: it is they that have too few items.
 MOST_CLASSES = 20
@@ -105,6 +109,34 @@ def print_expected(expected: Estimate, trials: int, jobs: int) -> None:
 
     waiting = f", {percent(expected.waiting_share)} of it waiting for data" if trials else ""
     out.print(f"{trials} to run, {jobs} at a time: about {duration(expected.seconds)}{waiting}")
+
+
+def print_look(look: Look) -> None:
+    """What a look at a study between two rounds of seeds found."""
+    from cropworth.report.text import round_line
+
+    out.print(round_line(look), highlight=False, soft_wrap=True)
+
+
+def print_appraisal(appraisal: Appraisal) -> None:
+    """The table of variants, the verdict, and what to do next."""
+    from cropworth.report.outlook import next_of_best
+    from cropworth.report.text import terminal_table, waiting_line
+
+    out.print(terminal_table(appraisal))
+    if waiting := waiting_line(appraisal):
+        out.print(waiting, highlight=False, markup=False)
+    out.print(f"\n[bold]{appraisal.headline}[/]", highlight=False)
+    for sentence in (*next_of_best(appraisal), *appraisal.gaps):
+        out.print(sentence, highlight=False, markup=False)
+
+
+def print_report(found: Study, appraisal: Appraisal, economics: Economics, path: Path) -> None:
+    """Write the page, and say where it is."""
+    from cropworth.report.html import write_report
+
+    write_report(found, appraisal, economics, path)
+    out.print(f"Report: {path}", highlight=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

@@ -184,6 +184,16 @@ def test_given_splits_are_kept_and_what_is_missing_is_split_off_train() -> None:
     assert [put(only_val).count(split) for split in "tvx"] == [12, 4, 4]
 
 
+def test_a_class_that_is_too_small_is_said_with_the_bad_items() -> None:
+    found = [*items("aaaaab"), *given_splits("a", "?")]
+    found[-1] = replace(found[-1], name="odd", content="another")
+    with pytest.raises(ManyError) as caught:
+        place(found, Shares(), BadItems("fail"))
+    unknown, few = caught.value.problems
+    assert "the split '?'" in unknown.got
+    assert few.got == "groups or different items of the class 'b': 1 (of 1 items)"
+
+
 @pytest.mark.parametrize("on_bad", ["fail", "skip"])
 def test_leaks_are_never_left_out(on_bad: Literal["fail", "skip"]) -> None:
     found = given_splits("aabbaa", "tttvxx", group="g..g..")

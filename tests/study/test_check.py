@@ -1,9 +1,11 @@
 """`check` finds everything that is wrong, says whose it is, and keeps nothing."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from cropworth.data.build import CACHE
@@ -55,12 +57,21 @@ def learns_nothing(channels, classes):
 """
 
 
-def whole(factory: str) -> dict[str, Any]:
-    return {"control": "whole", "backbone": {"name": f"own_nets:{factory}"}}
+class Harmful:
+    """What writes a file where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        return open, ("unpickled", "w")
+
+
+def whole(factory: str, **more: str) -> dict[str, Any]:
+    return {"control": "whole", "backbone": {"name": f"own_nets:{factory}", **more}}
 
 
 def checked(folder: Path, **changes: Any) -> Checked:
     (folder / "own_nets.py").write_text(OWN)
+    (folder / "pickled.pt").write_bytes(pickle.dumps(Harmful()))
+    torch.save(torch.nn.Linear(9, 9).state_dict(), folder / "others.pt")
     (folder / "plan.yaml").write_text(yaml.safe_dump({**tiny_values(), **changes}, sort_keys=False))
     return check(folder / "plan.yaml")
 
@@ -91,6 +102,9 @@ BAD_VARIANTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "raises_later": (whole("raises_later"), ("OSError", "no disk", "own_nets.py")),
     "not_finite": (whole("not_finite"), ("a loss that is not finite",)),
     "learns_nothing": (whole("learns_nothing"), ("depends on none of the 2 parameters of the backbone",)),
+    "pickled": (whole("good", weights="pickled.pt"), ("pickled.pt",)),
+    "others": (whole("good", weights="others.pt"), ("others.pt",)),
+    "none": (whole("good", weights="none.pt"), ("none.pt",)),
     "missing": (whole("nobody"), ("nobody", "a function in it")),
     "centre": ({"control": "centre", "size": 25}, ("a centre crop of 25",)),
     "oracle": ({"control": "oracle", "size": 8}, ("an oracle on data without boxes",)),
@@ -98,8 +112,9 @@ BAD_VARIANTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 }
 
 
-def test_all_bad_things_at_once(tiny: Path) -> None:
+def test_all_bad_things_at_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys, data, sizes and variants are wrong together, and none of them hides another."""
+    monkeypatch.chdir(tiny)
     (tiny / "images" / "dim" / "0.png").write_bytes(b"")
     (tiny / "images" / "square" / "1.png").write_bytes(b"no picture")
     (tiny / "boxes.csv").write_text("path,x,y,w,h\n" + "".join(f"dim/{i}.png,1,1,9,9\n" for i in range(2, 9)))
@@ -111,6 +126,7 @@ def test_all_bad_things_at_once(tiny: Path) -> None:
         study={"train_sizes": [16, 4000], "seeds": 2},
         trainin={"epochs": 3},
     )
+    assert not Path("unpickled").exists()
     said = [str(problem) for problem in found.problems]
     for name, (_, wanted) in BAD_VARIANTS.items():
         wanted = ("no true box of", "training items") if name == "oracle" else wanted

@@ -80,6 +80,16 @@ def saved_dataset(folder: Path) -> None:
     datasets.Dataset.from_dict(columns, features=kinds).save_to_disk(str(folder))
 
 
+def voc(folder: Path) -> None:
+    for index in range(60):
+        path = folder / CLASSES[index % 2] / f"{index}.png"
+        left, top, width, height = picture(path, CLASSES[index % 2], index)
+        edges = {"xmin": left + 1, "ymin": top + 1, "xmax": left + width, "ymax": top + height}
+        box = "".join(f"<{edge}>{value}</{edge}>" for edge, value in edges.items())
+        content = f"<filename>{path.name}</filename><object><bndbox>{box}</bndbox></object>"
+        path.with_suffix(".xml").write_text(f"<annotation>{content}</annotation>")
+
+
 def deep_images(folder: Path) -> None:
     for label in CLASSES:
         for index in range(24):
@@ -115,11 +125,17 @@ KINDS: dict[str, tuple[Made, dict[str, object], set[str]]] = {
          "folder": "data/photos", "fit": "pad", "image_size": 48},
         {"oracle"},
     ),
+    "voc": (voc, {"folder": "data", "boxes": "."}, {"oracle"}),
     "coco": (coco, {"task": "coco", "folder": "data/images", "image_size": 32}, {"oracle"}),
     "datasets": (saved_dataset, {"task": "hugging-face", "image_column": "image", "label_column": "label"}, set()),
     "series": (steps, {"task": "series", "item_column": "recording", "features": ["ax", "ay"]}, {"max", "attention"}),
     "texts": (texts, {"task": "documents", "text_column": "message", "label_column": "category"}, {"max", "attention"}),
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def short_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cropworth.study.run.ESTIMATE_STEPS", 1)
 
 
 def proposed(folder: Path, data: Path | None = None) -> Proposal:

@@ -92,7 +92,8 @@ def test_bad_items_are_left_out_and_told(tiny: Path) -> None:
     skipping = plan.model_copy(update={"data": plan.data.model_copy(update={"on_bad_item": "skip"})})
     study = run_study(prepare(skipping), tiny / "study", 1)
     (warning,) = study.warnings
-    assert warning.startswith("Left out of the data: images that cannot be read, 1; the first is the image")
+    assert warning.startswith("Left out of the data: images that cannot be read, 1; the first is ")
+    assert "the image dim/0.png" in warning
     assert Ledger(tiny / "study").read().warnings == study.warnings
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cropworth.data.boxes import CORNERS, NAMES, SIZED
 from cropworth.data.peek import Peek, peek
 from cropworth.data.signature import SPLIT_NAMES
 from cropworth.errors import CropworthError
@@ -145,20 +146,22 @@ def _folder_per_class(path: Path) -> Found | None:
     reasons = {}
     boxes = _boxes_beside(path)
     if boxes is not None:
-        data["boxes"] = boxes.relative_to(path)
+        data["boxes"] = boxes.relative_to(path).as_posix()
         reasons["boxes"] = "of the objects, found beside the images; crops are compared with them"
     splits = "folders of splits, in each a folder for each class" if root != path else "a folder for each class"
     return Found(f"images, {splits}", why, data, reasons)
 
 
 def _boxes_beside(folder: Path) -> Path | None:
-    """A file of boxes in a folder: COCO JSON, or a CSV as `cropworth.data.boxes` reads it."""
+    """A file of boxes in a folder, or the folder itself where Pascal VOC's XML lies beside images."""
     for file in sorted(folder.iterdir()):
         if file.suffix == ".json" and {"images", "annotations"} <= _json(file).keys():
             return file
-        if file.suffix == ".csv" and {"path", "x", "y", "w", "h"} <= peek(file).cells.keys():
-            return file
-    return None
+        if file.suffix == ".csv":
+            columns = set(peek(file).cells)
+            if columns & set(NAMES) and (columns >= set(SIZED) or columns >= set(CORNERS)):
+                return file
+    return folder if any(_files(folder, ".xml")) else None
 
 
 def _coco(path: Path) -> Found | None:

@@ -92,10 +92,11 @@ def place(items: Sequence[Item], settings: Shares, bad: BadItems) -> list[str | 
             without an item, or one with a class that training never sees. As many of them at once as can be.
     """
     others: list[CropworthError] = []
-    all_rows = dict(enumerate(items))
-    usable = _usable(all_rows if settings.splits is None else _by_file(items, settings.splits, bad, others), bad)
+    rows = dict(enumerate(items)) if settings.splits is None else _by_file(items, settings.splits, bad, others)
+    usable = _usable(rows, bad)
     kept = list(usable.values())
-    bad.refuse([*others, *_first_ones(leaks(kept))])
+    # Too few even with the bad ones: said now, not when those are mended.
+    bad.refuse([*others, *_first_ones(leaks(kept)), *_too_few(list(rows.values()))])
     splits = _completed(kept, settings)
     refuse_gaps(kept, splits)
     found = dict(zip(usable, splits, strict=True))
@@ -226,12 +227,13 @@ def _completed(items: Sequence[Item], settings: Shares) -> list[str]:
     """The splits of good items, with what is missing of them split off train."""
     splits = [item.split or "train" for item in items]
     shares = {"test": settings.test_share, "val": settings.validation_share}
-    missing = [split for split in shares if split not in splits]
+    missing = _missing(splits)
     if not missing:
         return splits
+    if few := _too_few(items):
+        raise ManyError(few)
     pool = [row for row, split in enumerate(splits) if split == "train"]
-    units = joined((item.content, item.group) for item in items)
-    _refuse_few([items[row] for row in pool], units[pool], 1 + len(missing))
+    units = _units(items)
     rng = np.random.default_rng(settings.split_seed)
     for number, split in enumerate(missing):
         of_pool = np.unique(units[pool], return_inverse=True)[1]
@@ -240,6 +242,16 @@ def _completed(items: Sequence[Item], settings: Shares) -> list[str]:
             splits[row] = split
         pool = [row for row in pool if splits[row] == "train"]
     return splits
+
+
+def _missing(splits: Sequence[str]) -> list[str]:
+    """Which splits are to be made, in the order in which they are."""
+    return [split for split in ("test", "val") if split not in splits]
+
+
+def _units(items: Sequence[Item]) -> NDArray[np.int64]:
+    """(N,), a number for each unit of what must stay together."""
+    return joined((item.content, item.group) for item in items)
 
 
 def _part(
@@ -264,27 +276,34 @@ def _moments(items: Sequence[Item], units: NDArray[np.int64]) -> NDArray[np.floa
     return latest[units]
 
 
-def _refuse_few(items: Sequence[Item], units: NDArray[np.int64], splits: int) -> None:
-    """Refuse what cannot be parted into so many splits, one problem for each class."""
-    if not items:
-        raise CropworthError("no item to train on", "some", "Look at the data and its splits.")
-    if items[0].time is not None:
-        few = {"data": (len(items), len(np.unique(_moments(items, units))), "times")}
+def _too_few(items: Sequence[Item]) -> list[CropworthError]:
+    """Why the items cannot be parted into the splits that are missing, one problem for each class."""
+    missing = _missing([item.split or "train" for item in items])
+    pool = [item for item in items if item.split in (None, "train")]
+    if not missing:
+        return []
+    if not pool:
+        return [CropworthError("no item to train on", "some", "Look at the data and its splits.")]
+    units = _units(pool)
+    timed = [item.time is not None for item in pool]
+    if any(timed) and not all(timed):  # how many times there are will be known when none is missing
+        return []
+    if any(timed):
+        few = {"data": (len(pool), len(np.unique(_moments(pool, units))), "times")}
     else:
-        kinds = ["data" if isinstance(item.label, float) else f"class {item.label!r}" for item in items]
+        kinds = ["data" if isinstance(item.label, float) else f"class {item.label!r}" for item in pool]
         counts, of_units = Counter(kinds), Counter(kind for kind, _ in set(zip(kinds, units.tolist(), strict=True)))
         few = {kind: (counts[kind], of_units[kind], "groups or different items") for kind in sorted(counts)}
-    problems = [
+    needed = 1 + len(missing)
+    return [
         CropworthError(
             f"{what} of the {kind}: {parts} (of {count:,} items)",
-            f"{splits} or more, one for each split that is to be made",
+            f"{needed} or more, one for each split that is to be made",
             "Add some, or say in the data what goes into which split.",
         )
         for kind, (count, parts, what) in few.items()
-        if parts < splits
+        if parts < needed
     ]
-    if problems:
-        raise ManyError(problems)
 
 
 def refuse_gaps(items: Sequence[Item], splits: Sequence[str]) -> None:
