@@ -97,6 +97,12 @@ def test_these_modules_load_without_torch(module: str) -> None:
     assert done.stdout.strip() == "False"
 
 
+def test_a_study_loads_torchvision_only_where_it_must() -> None:
+    code = "import sys, cropworth.study.run; print('torchvision' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_public_names() -> None:
     assert cropworth.__all__ == [
         "Affine",

@@ -284,6 +284,7 @@ def test_what_is_kept_of_the_reading(tmp_path: Path) -> None:
         "kind": "texts",
         "words": sorted(word for word in ("one", "two", *"012345") if word in task.reading["words"]),
         "most_steps": 9,
+        "text_column": "text",
     }
     assert len(task.reading["words"]) + 2 == task.vocabulary
     assert {"one", "two"} <= set(task.reading["words"])

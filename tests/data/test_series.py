@@ -57,7 +57,7 @@ def test_a_row_for_each_step(tmp_path: Path) -> None:
     task = read(write(tmp_path / "walks.csv", steps()), standardise=False)
     assert (task.name, task.classes, task.size, task.channels) == ("walks", ("a", "b"), (5,), 2)
     assert found(task) == {f"i{n}": [[n, step] for step in range(3 + n % 3)] for n in range(12)}
-    assert task.reading == {"kind": "series", "features": ["x", "y"]}
+    assert task.reading == {"kind": "series", "features": ["x", "y"], "item_column": "item"}
     assert task.warnings == ("The rarest class, 'a', has 4 training items.",)
     for part in (task._train, task.validation, task.test):
         assert (part.inputs[:, 0, 0] % 2).tolist() == part.labels.tolist()

@@ -13,8 +13,9 @@ import yaml
 from PIL import Image
 
 from cropworth.crops.geometry import theta_to_boxes
+from cropworth.data.build import build_task
 from cropworth.data.cluttered import ClutteredDigits
-from cropworth.data.config import DigitsCluttered, Documents
+from cropworth.data.config import DigitsCluttered, Documents, SeriesFile
 from cropworth.data.text import Document, Vocabulary, sentences, text_task
 from cropworth.deploy.inputs import Input, reader_of
 from cropworth.deploy.predict import Prediction, Predictions, as_csv
@@ -141,6 +142,22 @@ def test_a_series_from_a_table_or_an_array(tmp_path: Path) -> None:
         only(tmp_path / "wide.npy", reading)
 
 
+@pytest.mark.parametrize("name", ["walks.csv", "walks.npz"])
+def test_series_are_read_as_the_study_read_them(tmp_path: Path, name: str) -> None:
+    values = np.random.default_rng(1).normal(2, 3, (12, 5, 2)).astype(np.float32)
+    if name.endswith(".npz"):
+        np.savez(tmp_path / name, values=values, labels=np.array(["a", "b"] * 6))
+    else:
+        rows = [
+            f"w{n},{'ab'[n % 2]},{x:.9g},note,{y:.9g}\n" for n, series in enumerate(values) for x, y in series.tolist()
+        ]
+        (tmp_path / name).write_text("walk,label,x,why,y\n" + "".join(rows))
+    task = build_task(SeriesFile(task="series", file=tmp_path / name, item_column="walk"))
+    found = {item.name.rpartition(":")[2]: item.values for item in reader_of(task.reading)(tmp_path / name)}
+    of_test = [row.name for row in task.placed if row.split == "test"]
+    assert torch.equal(torch.stack([found[name] for name in of_test]), task.test.inputs)
+
+
 def test_a_text_is_read_as_a_document_is(tmp_path: Path) -> None:
     texts = ["It rains. Bring 3.5 umbrellas!\nNow", "The sun shines; it's warm", "It is dry", "Rain again, unknown."]
     vocabulary = Vocabulary.of(texts[:3], most_words=9, least_count=1)
@@ -152,8 +169,8 @@ def test_a_text_is_read_as_a_document_is(tmp_path: Path) -> None:
         (tmp_path / "one.txt").write_text(text)
         steps = int(task.test.lengths[index])
         assert torch.equal(only(tmp_path / "one.txt", reading).values, task.test.inputs[index, :steps])
-    (tmp_path / "all.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in texts))
-    items = list(reader_of(reading)(tmp_path / "all.csv"))
+    (tmp_path / "all.csv").write_text("said\n" + "".join(f'"{text}"\n' for text in texts))
+    items = list(reader_of({**reading, "text_column": "said"})(tmp_path / "all.csv"))
     assert [item.name for item in items] == [f"{tmp_path / 'all.csv'}:{row}" for row in (1, 2, 3, 4)]
     assert torch.equal(items[3].values, only(tmp_path / "one.txt", reading).values)
     (tmp_path / "one.txt").write_text("word")

@@ -40,6 +40,7 @@ def documents_task(config: Documents) -> SequenceTask:
     ]
     train, validation, test = ([d for d in documents if d.placed and d.placed.split == split] for split in SPLIT_NAMES)
     task = text_task(config.file.stem, classes, (train, validation, test), config, config.most_steps)
+    task.reading = {**task.reading, "text_column": config.text_column}
     task.warnings = (*bad.warnings, *balance(classes, task.labels()), *task.warnings)
     return task
 

@@ -55,7 +55,7 @@ def series_task(config: SeriesFile) -> SequenceTask:
         validation,
         test,
         standardise=config.standardise,
-        reading={"kind": "series", "features": list(read.features)},
+        reading={"kind": "series", "features": list(read.features), "item_column": config.item_column},
     )
     unread = f"Columns that were not read, since not all of their cells are numbers: {', '.join(read.unread)}."
     task.warnings = (*bad.warnings, *((unread,) if read.unread else ()), *balance(classes, task.labels()))

@@ -17,17 +17,17 @@ from torch import Tensor
 from cropworth.config import parse
 from cropworth.data.bad_items import BadItems
 from cropworth.data.columns import ColumnFile
-from cropworth.data.config import Images
+from cropworth.data.config import Images, SeriesFile
 from cropworth.data.decode import FORMATS, decode
 from cropworth.data.embedders import embedded
 from cropworth.data.fitting import Fit
 from cropworth.data.sequences import FEWEST_STEPS
+from cropworth.data.series_files import KINDS, read_series
 from cropworth.data.text import Vocabulary, sentences
 from cropworth.errors import CropworthError
 from cropworth.functions import look_in
 
-TABLES = (".csv", ".parquet")
-TEXT_COLUMN, ITEM_COLUMN = "text", "item"
+TABLES = (".csv", ".csv.gz", ".parquet")
 BAD = "files that cannot be read"
 
 Box = tuple[float, ...]
@@ -85,28 +85,30 @@ class ImageReader:
 
 
 class SeriesReader:
-    """Series: a table with a row for each step, of a single one or with a column `item`; or an array (T, F) in `.npy`.
+    """Series: a file as a study reads it, labels or not; a table of a single one; or an array (T, F) in `.npy`.
 
     Args:
-        features: names of the columns; or their numbers, where the study's series had no names: then all columns but
-            `item` are taken, in their order.
+        features: names of the columns that were measured; or numbers, where the study's series had no names: then all
+            columns of numbers are taken, in their order.
         mean: what is subtracted from each feature; None for nothing.
         deviation: what each is then divided by.
+        item_column: of tables of several: which series a row is a step of.
     """
 
-    suffixes = (*TABLES, ".npy")
+    suffixes = (*KINDS, ".npy")
 
     def __init__(
         self,
         features: Sequence[str | int],
         mean: Sequence[float] | None = None,
         deviation: Sequence[float] | None = None,
+        item_column: str = "item",
     ) -> None:
-        self.features, self.mean, self.deviation = features, mean, deviation
+        self.features, self.item_column, self.mean, self.deviation = features, item_column, mean, deviation
 
     def __call__(self, path: Path) -> Iterator[Input]:
         """See `Reader`."""
-        for name, values in [(str(path), _array(path))] if path.suffix == ".npy" else self._table(path):
+        for name, values in self._series(path):
             if values.ndim != 2 or values.shape[1] != len(self.features) or not np.isfinite(values).all():
                 raise CropworthError(
                     f"{name}, numbers of shape {values.shape}",
@@ -118,57 +120,67 @@ class SeriesReader:
                 kept = ((kept - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
             yield _sequence(name, kept)
 
-    def _table(self, path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
-        table = ColumnFile(path)
-        there = [name for name in table.names if name != ITEM_COLUMN]
-        named = [name for name in self.features if isinstance(name, str)] or there
-        missing = [name for name in named if name not in there]
+    def _series(self, path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
+        if path.suffix == ".npy":
+            yield str(path), _array(path)
+        elif path.name.endswith(TABLES) and self.item_column not in (table := ColumnFile(path)).names:
+            yield str(path), self._alone(table)
+        else:
+            named = tuple(name for name in self.features if isinstance(name, str))
+            config = SeriesFile(task="series", file=path, item_column=self.item_column, features=named)
+            bad = BadItems("fail")
+            rows = read_series(path, config, bad).rows
+            bad.settle()
+            yield from ((f"{path}:{row.name}", row.holds) for row in rows)
+
+    def _alone(self, table: ColumnFile) -> NDArray[np.float64]:
+        """The steps (T, F) of a table that is a single series."""
+        named = [name for name in self.features if isinstance(name, str)] or table.names
+        missing = [name for name in named if name not in table.names]
         if missing:
             raise CropworthError(
-                f"{path} with the columns {', '.join(table.names)}",
+                f"{table.path} with the columns {', '.join(table.names)}",
                 f"the columns {', '.join(named)}",
                 f"Add {', '.join(missing)}.",
             )
-        words, numbers = table.read(named)
-        values = np.stack([numbers[name] for name in named], axis=1)
-        if ITEM_COLUMN not in words:
-            yield str(path), values
-            return
-        items = words[ITEM_COLUMN]
-        ends = np.cumsum(np.bincount(items.codes))[:-1]
-        for item, steps in zip(items.names, np.split(np.argsort(items.codes, kind="stable"), ends), strict=True):
-            yield f"{path}:{item}", values[steps]
+        numbers = table.read(named)[1]
+        return np.stack([numbers[name] for name in named], axis=1)
 
 
 class TextReader:
-    """Texts: a `.txt` file each, or a table with a column `text` and a row for each.
+    """Texts: a `.txt` file each, or a table with a row for each.
 
     Args:
         words: those with a number of their own, in their order; None for an embedder.
         embedder: as in a plan.
         most_steps: words, or rows of the embedder, after which a text is cut; None for none.
+        text_column: of tables.
     """
 
     suffixes = (".txt", *TABLES)
 
     def __init__(
-        self, words: Sequence[str] | None = None, embedder: str | None = None, most_steps: int | None = None
+        self,
+        words: Sequence[str] | None = None,
+        embedder: str | None = None,
+        most_steps: int | None = None,
+        text_column: str = "text",
     ) -> None:
-        self.words, self.embedder, self.most_steps = words, embedder, most_steps
+        self.text_column, self.words, self.embedder, self.most_steps = text_column, words, embedder, most_steps
         if embedder is not None:
             look_in(Path.cwd())
 
     def __call__(self, path: Path) -> Iterator[Input]:
         """See `Reader`."""
-        if path.suffix not in TABLES:
+        if not path.name.endswith(TABLES):
             yield self._item(str(path), _text(path))
             return
         table = ColumnFile(path)
-        if TEXT_COLUMN not in table.names:
+        if self.text_column not in table.names:
             raise CropworthError(
-                f"{path} with the columns {', '.join(table.names)}", f"a column {TEXT_COLUMN}", "Rename yours."
+                f"{path} with the columns {', '.join(table.names)}", f"a column {self.text_column}", "Rename yours."
             )
-        texts = table.read(())[0][TEXT_COLUMN]
+        texts = table.read(())[0][self.text_column]
         for row in range(len(texts.codes)):
             yield self._item(f"{path}:{row + 1}", texts[row])
 
@@ -219,7 +231,7 @@ def listed(files: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
+        inside = sorted(file for file in path.rglob("*") if file.name.lower().endswith(suffixes) and file.is_file())
         if not inside:
             wanted = f"files of {', '.join(sorted(suffixes))}"
             raise CropworthError(f"{path}, a folder without a file to read", wanted, "Check the path.")

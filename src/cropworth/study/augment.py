@@ -86,8 +86,8 @@ class Augmentation:
         return replace(items, inputs=torch.stack(inputs), boxes=known)
 
 
-def build_augmentation(settings: Sequence[Mapping[str, Mapping[str, Any]]], task: Task) -> Augmentation | None:
-    """Build the plan's transforms and try each on an image like the task's; None where the plan names none.
+def build_augmentation(settings: Sequence[Mapping[str, Mapping[str, Any]]], task: Task) -> Augmentation:
+    """Build the plan's transforms and try each on an image like the task's.
 
     Args:
         settings: `training.augment`: one {name: {argument: value}} for each transform.
@@ -97,8 +97,6 @@ def build_augmentation(settings: Sequence[Mapping[str, Mapping[str, Any]]], task
         CropworthError: the task is of sequences, a transform is unknown, cannot be built, or does not give an image
             like the one it takes; all that is wrong at once.
     """
-    if not settings:
-        return None
     if task.is_sequence:
         raise CropworthError(
             f"training.augment for the sequences of {task.name}", "images", "Leave training.augment out."

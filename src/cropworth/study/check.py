@@ -17,12 +17,11 @@ from cropworth.data.build import build_task
 from cropworth.data.config import DataConfig, located
 from cropworth.data.task import Task
 from cropworth.errors import CropworthError, ManyError
-from cropworth.study.augment import build_augmentation
 from cropworth.study.classifier import Classifier
 from cropworth.study.guard import guarded
 from cropworth.study.plan import Oracle, Plan
 from cropworth.study.stand_in import StandIn
-from cropworth.study.train import evaluate, train
+from cropworth.study.train import augmentation_of, evaluate, train
 from cropworth.study.variants import build_variant, item_flops
 
 # Items of the evaluation step, of validation and test each.
@@ -75,7 +74,7 @@ def check(path: Path) -> Checked:
         found.problems += sizes_not_there(plan, found.task, found.left_out)
     try:
         with guarded("while the augmentation was built"):
-            build_augmentation(plan.training.augment, found.task or StandIn(plan))
+            augmentation_of(plan, found.task or StandIn(plan))
     except CropworthError as error:
         found.problems += _each(error)
         plan = _trained_with(plan, augment=())

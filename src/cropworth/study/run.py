@@ -19,14 +19,13 @@ from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
 from cropworth.measure.energy import processor_counters
 from cropworth.measure.environment import available_cores
-from cropworth.study.augment import build_augmentation
 from cropworth.study.check import sizes_not_there, try_variant
 from cropworth.study.inference import measure_inference
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Study
 from cropworth.study.trackers import Tracker, tell
-from cropworth.study.train import run_trial, training_step
+from cropworth.study.train import augmentation_of, run_trial, training_step
 from cropworth.study.variants import build_variant
 
 # Enough steps to see past the first ones, which allocate.
@@ -77,7 +76,7 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
             what is found first, where `cropworth.study.check` finds all.
     """
     task = build_task(plan.data, folder)
-    build_augmentation(plan.training.augment, task)
+    augmentation_of(plan, task)
     for problem in sizes_not_there(plan, task):
         raise problem
     flops, notes = {}, list(task.warnings)
@@ -205,7 +204,7 @@ def _drawn(prepared: Prepared) -> tuple[Split, float]:
     """One training batch, and the seconds that drawing took for each of its items."""
     task, training = prepared.task, prepared.plan.training
     size = min(task.train_limit, training.batch_size)
-    augmentation = build_augmentation(training.augment, task)
+    augmentation = augmentation_of(prepared.plan, task)
     start = time.perf_counter()
     drawn = task.training_batches(size, 0, 0, size)
     batch = next(drawn if augmentation is None else augmentation.batches(drawn, 0, 0))

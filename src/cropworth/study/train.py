@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
@@ -24,13 +24,15 @@ from cropworth.measure.energy import Counters, Energy
 from cropworth.measure.environment import available_cores, describe_environment
 from cropworth.measure.memory import peak_bytes, reset_peak
 from cropworth.measure.time import Stopwatch
-from cropworth.study.augment import build_augmentation
 from cropworth.study.classifier import Classifier
 from cropworth.study.ledger import trial_name
 from cropworth.study.pictures import curves
 from cropworth.study.plan import Crop, Plan
 from cropworth.study.record import Epoch, Examples, Record
 from cropworth.study.variants import build_variant, item_flops
+
+if TYPE_CHECKING:
+    from cropworth.study.augment import Augmentation
 
 EVALUATION_BATCH = 256
 EXAMPLES, LARGEST_PICTURE = 12, 160
@@ -149,7 +151,7 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
     if not any(parameter.requires_grad for parameter in model.parameters()):  # nothing to learn
         before, accuracy = validate(model, task.validation)
         return Fit([Epoch(before, before, accuracy, 0.0)], best_epoch=0)
-    optimizer, augmentation = _optimizer(model, plan, variant), build_augmentation(settings.augment, task)
+    optimizer, augmentation = _optimizer(model, plan, variant), augmentation_of(plan, task)
     steps = max(1, train_size // settings.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=settings.epochs * steps
@@ -189,6 +191,19 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
     if best_weights:
         model.load_state_dict(best_weights)
     return fit
+
+
+def augmentation_of(plan: Plan, task: Task) -> Augmentation | None:
+    """The plan's augmentation of training images; None where it names none.
+
+    Raises:
+        CropworthError: it cannot be built for this task.
+    """
+    if not plan.training.augment:
+        return None
+    from cropworth.study.augment import build_augmentation  # it loads torchvision: seconds, and 150 MB
+
+    return build_augmentation(plan.training.augment, task)
 
 
 def training_step(model: Classifier, items: Split) -> Callable[[], None]:
