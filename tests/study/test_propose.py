@@ -141,7 +141,8 @@ KINDS: dict[str, tuple[Made, dict[str, object], set[str]]] = {
     "series": (steps, {"task": "series", "item_column": "recording", "features": ["ax", "ay"]}, {"max", "attention"}),
     "walks": (
         walks,
-        {"task": "series", "item_column": "walk", "features": ["height"], "group_column": "person", "label_column": "pace"},
+        {"task": "series", "item_column": "walk", "features": ["height"], "group_column": "person",
+         "label_column": "pace"},
         {"max", "attention"},
     ),
     "texts": (texts, {"task": "documents", "text_column": "message", "label_column": "category"}, {"max", "attention"}),
