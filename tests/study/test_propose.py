@@ -116,7 +116,7 @@ def steps(folder: Path) -> None:
 def walks(folder: Path) -> None:
     """As `steps`, but nothing is called what it is, and each person has walks of both kinds."""
     values: list[list[object]] = [
-        [f"w{walk}", step, f"p{walk // 4}", (walk * 7 + step * (1 + walk % 2)) % 5 / 3, ("slow", "fast")[walk % 2]]
+        [f"w{walk}", step, f"p{walk // 4}", walk + step * (1 + walk % 2) % 5, ("slow", "fast")[walk % 2]]
         for walk in range(40)
         for step in range(9)
     ]
