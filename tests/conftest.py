@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import settings
 
+from command import Run
 from cropworth.study.plan import load_plan
 from cropworth.study.run import prepare, run_study
 from tiny import tiny_values, write_images
@@ -23,6 +24,12 @@ def memory_is_not_measured() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cropworth.study.inference.peak_memory", lambda *_: None)
         yield
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command line."""
+    return Run(capsys, monkeypatch)
 
 
 @pytest.fixture

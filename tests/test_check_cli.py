@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from test_cli import Ran, run, write_plan
-from tiny import tiny_values, write_images
-
-__all__ = ["run"]
+from command import Run
+from tiny import tiny_values, write_images, write_plan
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +18,7 @@ def short_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cropworth.study.run.ESTIMATE_STEPS", 1)
 
 
-def test_from_a_folder_to_a_verdict(run: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_a_folder_to_a_verdict(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_images(tmp_path / "shapes")
     (tmp_path / "shapes" / "dim" / "0.png").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
@@ -45,7 +43,7 @@ def test_from_a_folder_to_a_verdict(run: Ran, tmp_path: Path, monkeypatch: pytes
     assert "Report: study/report.html" in out.replace("\n", "")
 
 
-def test_init_overwrites_nothing(run: Ran, tiny: Path) -> None:
+def test_init_overwrites_nothing(run: Run, tiny: Path) -> None:
     before = (tiny / "plan.yaml").read_text()
     status, out, err = run("init", tiny / "images", "--out", tiny / "plan.yaml")
     assert (status, out) == (2, "")
@@ -53,7 +51,7 @@ def test_init_overwrites_nothing(run: Ran, tiny: Path) -> None:
     assert (tiny / "plan.yaml").read_text() == before
 
 
-def test_init_writes_nothing_where_it_knows_nothing(run: Ran, tmp_path: Path) -> None:
+def test_init_writes_nothing_where_it_knows_nothing(run: Run, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "readme.txt").write_text("soon")
     status, out, err = run("init", tmp_path / "data", "--out", tmp_path / "plan.yaml")
@@ -65,7 +63,7 @@ def test_init_writes_nothing_where_it_knows_nothing(run: Ran, tmp_path: Path) ->
     assert "nowhere" in err
 
 
-def test_check_lists_keys_data_prices_and_models_at_once(run: Ran, tiny: Path) -> None:
+def test_check_lists_keys_data_prices_and_models_at_once(run: Run, tiny: Path) -> None:
     (tiny / "images" / "dim" / "0.png").write_bytes(b"")
     prices = {"cost_matrix": {"owl": {"dim": 1}}, "predictions_per_year": 1000}
     variants = {**tiny_values()["variants"], "far": {"control": "centre", "size": 900}}
@@ -103,7 +101,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-def test_bad_files_are_listed_each(run: Ran, tiny: Path) -> None:
+def test_bad_files_are_listed_each(run: Run, tiny: Path) -> None:
     (tiny / "outside.png").write_bytes((tiny / "images" / "dim" / "5.png").read_bytes())
     for name, (spoil, _) in BAD_FILES.items():
         spoil(tiny / "images" / "dim" / name)

@@ -10,44 +10,15 @@ import jsonschema
 import pytest
 import yaml
 
-from cropworth.cli import main
+from command import Run
 from cropworth.data.build import CACHE
 from cropworth.worth.economics import read_economics
-from tiny import tiny_values, write_images
+from tiny import tiny_values, write_images, write_plan
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "appraisal.schema.json").read_text())
 
 
-class Ran:
-    """Exit status and output of one command, run in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self._capsys, self._monkeypatch = capsys, monkeypatch
-
-    def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        self._monkeypatch.setattr(sys, "argv", ["cropworth", *map(str, arguments)])
-        self._monkeypatch.setenv("COLUMNS", "200")
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        captured = self._capsys.readouterr()
-        return status, captured.out, captured.err
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ran:
-    return Ran(capsys, monkeypatch)
-
-
-def write_plan(folder: Path, **changes: Any) -> Path:
-    path = folder / "plan.yaml"
-    path.write_text(yaml.safe_dump({**tiny_values(), **changes}, sort_keys=False))
-    return path
-
-
-def test_a_study_from_files_to_a_verdict(run: Ran, tiny: Path) -> None:
+def test_a_study_from_files_to_a_verdict(run: Run, tiny: Path) -> None:
     status, out, err = run("study", tiny / "plan.yaml", "--out", tiny / "study", "--jobs", 1)
     assert (status, err) == (0, "")
     for word in (
@@ -65,7 +36,7 @@ def test_a_study_from_files_to_a_verdict(run: Ran, tiny: Path) -> None:
     assert (tiny / "study" / "report.html").stat().st_size < 6_000_000
 
 
-def test_trials_are_tracked_where_that_is_asked_for(run: Ran, tiny: Path) -> None:
+def test_trials_are_tracked_where_that_is_asked_for(run: Run, tiny: Path) -> None:
     track = ("--track", f"tensorboard:{tiny / 'events'}", "--track", "wandb:crops")
     study = ("study", tiny / "plan.yaml", "--out", tiny / "study", "--jobs", 1)
     status, _, err = run(*study, "--track", "tensorbord:x")
@@ -79,7 +50,7 @@ def test_trials_are_tracked_where_that_is_asked_for(run: Ran, tiny: Path) -> Non
         assert len([*(tiny / "study" / "wandb").glob("offline-run-*")]) == 4
 
 
-def test_a_study_until_it_is_clear(run: Ran, tiny: Path) -> None:
+def test_a_study_until_it_is_clear(run: Run, tiny: Path) -> None:
     plan = write_plan(tiny, economics={**tiny_values()["economics"], "engineering": {"once": 1e6}})
     status, out, err = run("study", plan, "--out", tiny / "study", "--jobs", 1, "--until-clear", "--budget-hours", 5)
     assert (status, err) == (0, "")
@@ -91,7 +62,7 @@ def test_a_study_until_it_is_clear(run: Ran, tiny: Path) -> None:
     assert headline in run("appraise", tiny / "study")[1]
 
 
-def test_what_is_left_out_of_the_data_is_told_before_anything_runs(run: Ran, tiny: Path) -> None:
+def test_what_is_left_out_of_the_data_is_told_before_anything_runs(run: Run, tiny: Path) -> None:
     (tiny / "images" / "dim" / "0.png").write_bytes(b"no picture")
     status, _, err = run("plan", write_plan(tiny), "--jobs", 1)
     assert status == 2
@@ -101,7 +72,7 @@ def test_what_is_left_out_of_the_data_is_told_before_anything_runs(run: Ran, tin
     assert err.startswith("Left out of the data: images that cannot be read, 1; the first is")
 
 
-def test_a_plan_says_what_would_run_and_runs_nothing(run: Ran, tiny: Path) -> None:
+def test_a_plan_says_what_would_run_and_runs_nothing(run: Run, tiny: Path) -> None:
     status, out, _ = run("plan", tiny / "plan.yaml", "--jobs", 1)
     assert status == 0
     assert "2 variants x sizes 16 x 2 seeds = 4 trials" in out
@@ -109,12 +80,12 @@ def test_a_plan_says_what_would_run_and_runs_nothing(run: Ran, tiny: Path) -> No
     assert {path.name for path in tiny.iterdir()} == {CACHE, "images", "plan.yaml"}
 
 
-def test_a_plan_knows_what_is_finished(run: Ran, finished_once: Path) -> None:
+def test_a_plan_knows_what_is_finished(run: Run, finished_once: Path) -> None:
     _, out, _ = run("plan", finished_once / "plan.yaml", "--out", finished_once / "study", "--jobs", 1)
     assert "0 to run" in out
 
 
-def test_appraise_under_other_prices(run: Ran, finished: Path) -> None:
+def test_appraise_under_other_prices(run: Run, finished: Path) -> None:
     def appraise(*settings: str) -> dict[str, Any]:
         status, out, _ = run("appraise", finished, "--json", *(x for s in settings for x in ("--set", s)))
         assert status == 0
@@ -140,7 +111,7 @@ def test_appraise_needs_no_torch(finished: Path) -> None:
     assert done.stdout.rstrip().endswith("no torch")
 
 
-def test_report_and_markdown(run: Ran, finished: Path, tmp_path: Path) -> None:
+def test_report_and_markdown(run: Run, finished: Path, tmp_path: Path) -> None:
     status, out, _ = run("report", finished, "--to", tmp_path / "page.html")
     assert status == 0
     assert "page.html" in out
@@ -168,7 +139,7 @@ def own(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_models_trained_elsewhere_are_appraised(run: Ran, own: Path) -> None:
+def test_models_trained_elsewhere_are_appraised(run: Run, own: Path) -> None:
     files = ("--predictions", own / "preds.csv", "--baseline", "today", "--economics", own / "prices.yaml")
     status, out, err = run("appraise", *files, "--costs", own / "costs.csv", "--json")
     assert (status, err) == (0, "")
@@ -184,7 +155,7 @@ def test_models_trained_elsewhere_are_appraised(run: Ran, own: Path) -> None:
     assert "2,000 more than today" in " ".join(out.split())
 
 
-def test_a_report_of_models_trained_elsewhere(run: Ran, own: Path) -> None:
+def test_a_report_of_models_trained_elsewhere(run: Run, own: Path) -> None:
     files = ("--predictions", own / "preds.csv", "--baseline", "today", "--costs", own / "costs.csv")
     status, out, _ = run("report", *files)
     assert status == 0
@@ -195,7 +166,7 @@ def test_a_report_of_models_trained_elsewhere(run: Ran, own: Path) -> None:
     assert "| cost\\_per\\_error | 2 |" in out
 
 
-def test_prices_of_a_file_replace_those_of_the_plan(run: Ran, finished: Path, own: Path) -> None:
+def test_prices_of_a_file_replace_those_of_the_plan(run: Run, finished: Path, own: Path) -> None:
     def prices(text: str) -> dict[str, Any]:
         (own / "other.yaml").write_text(text)
         status, out, _ = run("appraise", finished, "--economics", own / "other.yaml", "--json")
@@ -221,63 +192,63 @@ class TestBadInput:
         for word in words:
             assert word in err
 
-    def test_a_missing_plan(self, run: Ran, tmp_path: Path) -> None:
+    def test_a_missing_plan(self, run: Run, tmp_path: Path) -> None:
         self.fails(run("study", tmp_path / "no.yaml", "--out", tmp_path / "s"), "no.yaml", "No such file")
         assert not (tmp_path / "s").exists()
 
-    def test_a_misspelt_key(self, run: Ran, tiny: Path) -> None:
+    def test_a_misspelt_key(self, run: Run, tiny: Path) -> None:
         path = write_plan(tiny, trainin={})
         self.fails(run("study", path, "--out", tiny / "s"), "trainin", "Did you mean 'training'?")
 
-    def test_a_negative_price(self, run: Ran, tiny: Path) -> None:
+    def test_a_negative_price(self, run: Run, tiny: Path) -> None:
         path = write_plan(tiny, economics={"cost_per_error": -3})
         self.fails(run("study", path, "--out", tiny / "s"), "economics.cost_per_error = -3")
         assert not (tiny / "s").exists()
 
-    def test_a_cost_matrix_for_other_classes(self, run: Ran, tiny: Path) -> None:
+    def test_a_cost_matrix_for_other_classes(self, run: Run, tiny: Path) -> None:
         path = write_plan(tiny, economics={"cost_matrix": {"owl": {"dim": 1}}})
         self.fails(run("study", path, "--out", tiny / "s"), "'owl'", "dim, square")
         assert not (tiny / "s").exists()
 
-    def test_too_large_a_training_set(self, run: Ran, tiny: Path) -> None:
+    def test_too_large_a_training_set(self, run: Run, tiny: Path) -> None:
         path = write_plan(tiny, study={"train_sizes": [1000], "seeds": 2})
         self.fails(run("study", path, "--out", tiny / "s"), "1,000", "1 to 30")
 
-    def test_a_backbone_that_does_not_exist(self, run: Ran, tiny: Path) -> None:
+    def test_a_backbone_that_does_not_exist(self, run: Run, tiny: Path) -> None:
         path = write_plan(tiny, backbone={"name": "torchvision:resnet17"})
         self.fails(run("plan", path), "resnet17", "Did you mean 'resnet1")
 
     @pytest.mark.parametrize("command", ["appraise", "report"])
-    def test_a_folder_that_is_no_study(self, run: Ran, tmp_path: Path, command: str) -> None:
+    def test_a_folder_that_is_no_study(self, run: Run, tmp_path: Path, command: str) -> None:
         self.fails(run(command, tmp_path), "which is no study")
 
-    def test_an_out_that_is_something_else(self, run: Ran, tiny: Path) -> None:
+    def test_an_out_that_is_something_else(self, run: Run, tiny: Path) -> None:
         self.fails(run("study", tiny / "plan.yaml", "--out", tiny / "images"), "which is no study", "--out")
 
-    def test_a_truncated_record(self, run: Ran, finished: Path) -> None:
+    def test_a_truncated_record(self, run: Run, finished: Path) -> None:
         record = next((finished / "trials").iterdir()) / "record.json"
         record.write_text(record.read_text()[:100])
         self.fails(run("appraise", finished), "record.json", "Delete")
 
     @pytest.mark.parametrize("setting", ["economics.margin=-1", "margin=1", "economics.horizon=3"])
-    def test_a_bad_setting(self, run: Ran, finished: Path, setting: str) -> None:
+    def test_a_bad_setting(self, run: Run, finished: Path, setting: str) -> None:
         self.fails(run("appraise", finished, "--set", setting), setting.split("=")[0].split(".")[-1])
 
-    def test_what_to_appraise_is_said_once(self, run: Ran, finished: Path, own: Path) -> None:
+    def test_what_to_appraise_is_said_once(self, run: Run, finished: Path, own: Path) -> None:
         self.fails(run("appraise"), "neither a study's folder nor --predictions")
         self.fails(run("report", finished, "--predictions", own / "preds.csv"), f"both {finished} and --predictions")
         self.fails(run("appraise", finished, "--costs", own / "costs.csv"), "--costs with the study")
         self.fails(run("appraise", finished, "--classes"), "--numbers or --classes with the study")
 
-    def test_a_baseline_that_is_not_there(self, run: Ran, own: Path) -> None:
+    def test_a_baseline_that_is_not_there(self, run: Run, own: Path) -> None:
         self.fails(run("appraise", "--predictions", own / "preds.csv"), "today, tomorrow", "--baseline NAME")
 
     @pytest.mark.parametrize("text", ["economics: 3", "- 1", "economics: {cost_per_eror: 1}"])
-    def test_prices_that_are_none(self, run: Ran, finished: Path, own: Path, text: str) -> None:
+    def test_prices_that_are_none(self, run: Run, finished: Path, own: Path, text: str) -> None:
         (own / "prices.yaml").write_text(text)
         self.fails(run("appraise", finished, "--economics", own / "prices.yaml"))
 
-    def test_too_many_jobs(self, run: Ran, tiny: Path) -> None:
+    def test_too_many_jobs(self, run: Run, tiny: Path) -> None:
         self.fails(run("study", tiny / "plan.yaml", "--out", tiny / "s", "--jobs", 9999), "--jobs 9999")
 
     @pytest.mark.parametrize(
@@ -290,28 +261,28 @@ class TestBadInput:
             (["--budget-hours", "9"], "--budget-hours without --until-clear"),
         ],
     )
-    def test_options_of_until_clear(self, run: Ran, tiny: Path, options: list[str], word: str) -> None:
+    def test_options_of_until_clear(self, run: Run, tiny: Path, options: list[str], word: str) -> None:
         self.fails(run("study", tiny / "plan.yaml", "--out", tiny / "s", "--jobs", 1, *options), word)
         assert not (tiny / "s").exists()
 
-    def test_finished_trials_stay(self, run: Ran, tmp_path: Path, finished: Path) -> None:
+    def test_finished_trials_stay(self, run: Run, tmp_path: Path, finished: Path) -> None:
         write_images(tmp_path / "images")
         before = {path: path.read_bytes() for path in (finished / "trials").rglob("*") if path.is_file()}
         path = write_plan(tmp_path, study={"train_sizes": [1000], "seeds": 2})
         self.fails(run("study", path, "--out", finished), "1,000")
         assert {path: path.read_bytes() for path in (finished / "trials").rglob("*") if path.is_file()} == before
 
-    def test_a_page_that_cannot_be_written(self, run: Ran, finished: Path, tmp_path: Path) -> None:
+    def test_a_page_that_cannot_be_written(self, run: Run, finished: Path, tmp_path: Path) -> None:
         self.fails(run("report", finished, "--to", tmp_path / "no" / "page.html"), "page.html")
 
-    def test_an_unknown_command_and_option(self, run: Ran) -> None:
+    def test_an_unknown_command_and_option(self, run: Run) -> None:
         for arguments in (["studdy"], ["appraise", ".", "--jsn"]):
             status, _, err = run(*arguments)
             assert status == 2
             assert "No such" in err
 
 
-def test_interrupting_says_what_is_kept(run: Ran, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupting_says_what_is_kept(run: Run, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -322,7 +293,7 @@ def test_interrupting_says_what_is_kept(run: Ran, tiny: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("name", ["generic", "medical-screening", "inspection", "moderation", "trading-signal"])
-def test_prices_to_fill_in_are_prices(run: Ran, name: str) -> None:
+def test_prices_to_fill_in_are_prices(run: Run, name: str) -> None:
     status, out, _ = run("economics", name)
     assert status == 0
     economics = read_economics(yaml.safe_load(out)["economics"])
@@ -330,7 +301,7 @@ def test_prices_to_fill_in_are_prices(run: Ran, name: str) -> None:
     assert economics.note
 
 
-def test_unknown_prices_to_fill_in(run: Ran) -> None:
+def test_unknown_prices_to_fill_in(run: Run) -> None:
     status, _, err = run("economics", "inspektion")
     assert status == 2
     assert "Did you mean 'inspection'?" in err

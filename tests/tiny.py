@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from PIL import Image
 
 from cropworth.study.plan import Plan
@@ -24,6 +25,13 @@ def tiny_values() -> dict[str, Any]:
         "timing": {"batch_size": 4, "rounds": 10},
         "economics": {"cost_per_error": 1.5, "predictions_per_year": 1000},
     }
+
+
+def write_plan(folder: Path, **changes: Any) -> Path:
+    """The tiny plan with some of its parts replaced, in a folder."""
+    path = folder / "plan.yaml"
+    path.write_text(yaml.safe_dump({**tiny_values(), **changes}, sort_keys=False))
+    return path
 
 
 def write_images(folder: Path) -> None:

@@ -5,7 +5,6 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from PIL import Image
 from test_load import change_plan, change_record
 
 import cropworth
+from command import Run
 from cropworth.config import parse
 from cropworth.data.config import Images
 from cropworth.data.decode import decode
@@ -26,8 +26,6 @@ from cropworth.deploy.card import expected_calibration_error, model_card
 from cropworth.deploy.export import example, export
 from cropworth.deploy.trial import choose
 from cropworth.errors import CropworthError
-
-Run = Callable[..., tuple[int, str, str]]
 
 # Runs a script where importing cropworth is an error.
 WITHOUT = """

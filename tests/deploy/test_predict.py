@@ -12,6 +12,7 @@ import torch
 import yaml
 from PIL import Image
 
+from command import Run
 from cropworth.crops.geometry import theta_to_boxes
 from cropworth.data.build import build_task
 from cropworth.data.cluttered import ClutteredDigits
@@ -23,8 +24,6 @@ from cropworth.deploy.trial import choose
 from cropworth.errors import CropworthError
 from cropworth.study.plan import load_plan
 from cropworth.study.run import prepare, run_study
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 def rows_of(text: str) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from cropworth.data.cells import missing, number
 from cropworth.data.columns import ColumnFile, Words
 from cropworth.data.config import SeriesFile
 from cropworth.data.rows import Row
+from cropworth.data.table_rows import check_columns
 from cropworth.data.ucr import read_ts
 from cropworth.errors import CropworthError
 
@@ -65,7 +66,12 @@ def _table(path: Path, config: SeriesFile, bad: BadItems) -> Read:
     file = ColumnFile(path)
     keys = {part: f"{part}_column" for part in ARRAYS}
     columns = {part: getattr(config, key) for part, key in keys.items()}
-    _check_columns(file, config)
+    # The label's and the split's may be missing.
+    needed = {
+        getattr(config, key): f"data.{key}" for key in ("item_column", "group_column", "time_column", "value_column")
+    }
+    named = {column: key for column, key in needed.items() if column is not None}
+    check_columns(path, named | dict.fromkeys(config.features, "data.features"), list(file.names))
     words, _ = file.read(())
     others = [name for name in file.names if name not in {config.item_column, *columns.values()}]
     features = config.features or tuple(name for name in others if _is_numeric(words[name]))
@@ -88,20 +94,6 @@ def _table(path: Path, config: SeriesFile, bad: BadItems) -> Read:
             bad.meet("series whose rows do not agree", problem)
     unread = () if config.features else tuple(name for name in others if name not in features)
     return Read(rows, tuple(features), named=True, unread=unread)
-
-
-def _check_columns(file: ColumnFile, config: SeriesFile) -> None:
-    """Refuse a table without a column that the plan names; the label's and the split's may be missing."""
-    keys = ("item_column", "group_column", "time_column", "value_column")
-    named = {f"data.{key}": [getattr(config, key)] for key in keys if getattr(config, key) is not None}
-    for key, wanted in {**named, "data.features": config.features}.items():
-        lacking = [name for name in wanted if name not in file.names]
-        if lacking:
-            raise CropworthError(
-                f"{file.path} with the columns {', '.join(file.names)}",
-                f"the column {lacking[0]}",
-                f"Add it, or name yours in {key}.",
-            )
 
 
 def _problem(name: str, where: str, steps: NDArray[np.int64], parts: dict[str, Words]) -> CropworthError | None:
