@@ -112,7 +112,7 @@ def test_what_is_constant_within_an_item_is_followed(tmp_path: Path) -> None:
     timed = read(path, time_column="amount", group_column=None)
     ends = [[int(p.name[1:]) for p in timed.placed if p.split == split] for split in ("train", "val", "test")]
     assert max(ends[0]) < min(ends[1]) <= max(ends[1]) < min(ends[2])
-    with pytest.raises(CropworthError, match=r"Add it, or name yours in data\.group_column"):
+    with pytest.raises(CropworthError, match=r"Add patient, or name yours in data\.group_column"):
         read(path, group_column="patient")
 
 
@@ -180,7 +180,7 @@ def test_numbers_to_predict(tmp_path: Path) -> None:
     [
         ("", "an empty file"),
         ("item,label,x\n", "without a row"),
-        ("name,label,x\n", r"the column item. Add it, or name yours in data\.item_column"),
+        ("name,label,x\n", r"Add item, or name yours in data\.item_column"),
         ("item,label,x\na,b\n", "line 2: 2 cells"),
         ("item,label,x\na,b,c\n", "without a column of numbers"),
         ("item,x\na,1\na,2\n", r"without labels; .*data\.label_column"),
