@@ -20,8 +20,8 @@ from finding import provenance
 from torch import Tensor, nn
 
 from cropworth import GlanceAndCrop, HeatmapLocalizer, Zoom, calibrate, consistency, scale_prior, stage_loss
-from cropworth.data.cluttered import ClutteredDigits
 from cropworth.data.config import DigitsCluttered
+from cropworth.data.images.cluttered import ClutteredDigits
 from cropworth.data.task import Split, Task
 from cropworth.measure.time import interleaved
 from cropworth.models.small import SmallConvNet

@@ -40,8 +40,8 @@ from cropworth.crops.spatial import SpatialTransformer
 from cropworth.crops.splines import ThinPlateSpline
 from cropworth.crops.training import parameter_groups
 from cropworth.crops.transforms import Projective, Transform, UnboundedAffine
-from cropworth.data.cluttered import SPLIT_SEED
-from cropworth.data.digits import load_digits
+from cropworth.data.images.cluttered import SPLIT_SEED
+from cropworth.data.images.digits import load_digits
 from cropworth.errors import CropworthError, NotFiniteError
 from cropworth.measure.environment import describe_environment
 from cropworth.measure.time import Stopwatch

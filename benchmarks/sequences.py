@@ -18,8 +18,8 @@ import numpy as np
 from finding import provenance
 
 from cropworth.data.config import ReutersR8, Ucr
-from cropworth.data.reuters import PUBLISHED
-from cropworth.data.ucr import published_accuracies
+from cropworth.data.sequences.ucr import published_accuracies
+from cropworth.data.texts.reuters import PUBLISHED
 from cropworth.study.plan import Plan, load_plan
 from cropworth.study.record import Study
 from cropworth.study.run import prepare, run_study

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 import cropworth as cw
 from cropworth.crops.sequence import read_steps
 from cropworth.crops.spatial import Cropper
-from cropworth.data.cluttered import ClutteredDigits
 from cropworth.data.config import DigitsCluttered
+from cropworth.data.images.cluttered import ClutteredDigits
 from cropworth.models.small import SmallConvNet
 from cropworth.study.pictures import curves
 from cropworth.study.train import batches

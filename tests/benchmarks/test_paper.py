@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cropworth.crops.geometry import compose, control_points, invert, map_points
-from cropworth.data.digits import load_digits
+from cropworth.data.images.digits import load_digits
 from cropworth.errors import CropworthError
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

@@ -20,7 +20,7 @@ import cropworth
 from command import Run
 from cropworth.config import parse
 from cropworth.data.config import Images
-from cropworth.data.decode import decode
+from cropworth.data.images.decode import decode
 from cropworth.data.signature import Signature
 from cropworth.deploy.card import expected_calibration_error, model_card
 from cropworth.deploy.export import example, export

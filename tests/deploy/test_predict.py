@@ -15,9 +15,9 @@ from PIL import Image
 from command import Run
 from cropworth.crops.geometry import theta_to_boxes
 from cropworth.data.build import build_task
-from cropworth.data.cluttered import ClutteredDigits
 from cropworth.data.config import DigitsCluttered, Documents, SeriesFile
-from cropworth.data.text import Document, Vocabulary, sentences, text_task
+from cropworth.data.images.cluttered import ClutteredDigits
+from cropworth.data.texts.text import Document, Vocabulary, sentences, text_task
 from cropworth.deploy.inputs import Input, reader_of
 from cropworth.deploy.predict import Prediction, Predictions, as_csv
 from cropworth.deploy.trial import choose

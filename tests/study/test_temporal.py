@@ -10,7 +10,7 @@ import torch
 from cropworth.crops.geometry import theta_to_boxes
 from cropworth.crops.sequence import SequenceTransformer, resampled
 from cropworth.data import build
-from cropworth.data.sequences import SequenceItem, SequenceTask
+from cropworth.data.sequences.sequence_task import SequenceItem, SequenceTask
 from cropworth.errors import CropworthError
 from cropworth.report.html import write_report
 from cropworth.study.classifier import Classifier

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cropworth.data.bars import fx_task
-from cropworth.data.cluttered import ClutteredDigits, DigitScenes
 from cropworth.data.config import (
     CardanoSentiment,
     DataConfig,
@@ -24,17 +22,19 @@ from cropworth.data.config import (
     Ucr,
     Watch,
 )
-from cropworth.data.documents import documents_task
-from cropworth.data.image_task import LISTERS, image_task
-from cropworth.data.order_book import order_book_task
-from cropworth.data.planted import planted_task
-from cropworth.data.reuters import reuters_task
-from cropworth.data.sentiment_series import cardano_task
-from cropworth.data.series import series_task
+from cropworth.data.images.cluttered import ClutteredDigits, DigitScenes
+from cropworth.data.images.image_task import LISTERS, image_task
+from cropworth.data.sequences.bars import fx_task
+from cropworth.data.sequences.order_book import order_book_task
+from cropworth.data.sequences.sentiment_series import cardano_task
+from cropworth.data.sequences.series import series_task
+from cropworth.data.sequences.ucr import ucr_task
+from cropworth.data.sequences.watch import watch_task
 from cropworth.data.task import Task
+from cropworth.data.texts.documents import documents_task
+from cropworth.data.texts.planted import planted_task
+from cropworth.data.texts.reuters import reuters_task
 from cropworth.data.torch_dataset import dataset_task
-from cropworth.data.ucr import ucr_task
-from cropworth.data.watch import watch_task
 from cropworth.functions import look_in
 
 CACHE = ".cropworth_cache"

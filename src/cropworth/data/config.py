@@ -104,8 +104,8 @@ class Folder(Images):
     folder: Path
     """Relative to the plan's own folder."""
     boxes: Path | None = None
-    """COCO JSON, CSV or folder of Pascal VOC's XML of the objects' boxes, see `cropworth.data.boxes`; relative to
-    `folder`."""
+    """COCO JSON, CSV or folder of Pascal VOC's XML of the objects' boxes; relative to `folder`. See
+    `cropworth.data.images.boxes`."""
     group_pattern: str | None = None
     """A regular expression of an image's path in the folder; what its first parentheses hold is the image's group,
     such as the patient, and all of a group go into one split."""
@@ -302,7 +302,7 @@ class Text(OnBadItem):
     """What the tasks of texts share."""
 
     embedder: str | None = None
-    """`minilm` or `your_module:function`, see `cropworth.data.embedders`; without one, words enter as numbers."""
+    """`minilm` or `your_module:function`, see `cropworth.data.texts.embedders`; without one, words enter as numbers."""
     most_words: int = Field(default=20_000, ge=1)
     """Words with a number of their own, the most frequent ones of the training documents; all others share one."""
     least_count: int = Field(default=2, ge=1)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from cropworth.data.cells import number
 from cropworth.data.config import TorchDataset
-from cropworth.data.decode import of_picture, of_unit_range
-from cropworth.data.fitting import Fit, FourNumbers
-from cropworth.data.rows import Row
+from cropworth.data.images.decode import of_picture, of_unit_range
+from cropworth.data.images.fitting import Fit, FourNumbers
+from cropworth.data.tables.cells import number
+from cropworth.data.tables.rows import Row
 from cropworth.errors import CropworthError
 
 Kind = Literal["images", "series", "texts"]

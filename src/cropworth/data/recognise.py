@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cropworth.data.boxes import CORNERS, NAMES, SIZED
-from cropworth.data.peek import Peek, peek
+from cropworth.data.images.boxes import CORNERS, NAMES, SIZED
 from cropworth.data.signature import SPLIT_NAMES
+from cropworth.data.tables.peek import Peek, peek
 from cropworth.errors import CropworthError
 
 IMAGES = frozenset(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cropworth.data.table import opened
+from cropworth.data.tables.table import opened
 from cropworth.errors import CropworthError
 
 Meet = Callable[[str, CropworthError], None]

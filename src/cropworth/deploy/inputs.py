@@ -16,14 +16,14 @@ from torch import Tensor
 
 from cropworth.config import parse
 from cropworth.data.bad_items import BadItems
-from cropworth.data.columns import ColumnFile
 from cropworth.data.config import Images, SeriesFile
-from cropworth.data.decode import FORMATS, decode
-from cropworth.data.embedders import embedded
-from cropworth.data.fitting import Fit
-from cropworth.data.sequences import FEWEST_STEPS
-from cropworth.data.series_files import KINDS, read_series
-from cropworth.data.text import Vocabulary, sentences
+from cropworth.data.images.decode import FORMATS, decode
+from cropworth.data.images.fitting import Fit
+from cropworth.data.sequences.sequence_task import FEWEST_STEPS
+from cropworth.data.sequences.series_files import KINDS, read_series
+from cropworth.data.tables.columns import ColumnFile
+from cropworth.data.texts.embedders import embedded
+from cropworth.data.texts.text import Vocabulary, sentences
 from cropworth.errors import CropworthError
 from cropworth.functions import look_in
 

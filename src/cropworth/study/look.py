@@ -11,10 +11,10 @@ from PIL import Image, UnidentifiedImageError
 
 from cropworth.data.bad_items import BadItems
 from cropworth.data.config import Images
-from cropworth.data.decode import FORMATS, decode
-from cropworth.data.dicom import HEAD, is_dicom
-from cropworth.data.entries import Entry
-from cropworth.data.image_task import LISTERS
+from cropworth.data.images.decode import FORMATS, decode
+from cropworth.data.images.dicom import HEAD, is_dicom
+from cropworth.data.images.entries import Entry
+from cropworth.data.images.image_task import LISTERS
 from cropworth.errors import CropworthError
 from cropworth.study.plan_text import Said
 

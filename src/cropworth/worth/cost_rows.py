@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from cropworth.config import nearest
-from cropworth.data.columns import ColumnFile, whole
+from cropworth.data.tables.columns import ColumnFile, whole
 from cropworth.errors import CropworthError
 from cropworth.study.record import Latency
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cropworth.config import nearest
-from cropworth.data.columns import ColumnFile, Words, whole
+from cropworth.data.tables.columns import ColumnFile, Words, whole
 from cropworth.errors import CropworthError
 
 REQUIRED = ("variant", "seed", "item", "y_true")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cropworth.data.columns import Words
+from cropworth.data.tables.columns import Words
 from cropworth.errors import CropworthError
 from cropworth.study.record import Kind, Record, Study
 from cropworth.worth.cost_rows import Cost, Trial, latency_of, read_costs

@@ -1,0 +1,5 @@
+"""Tables of a user's own, CSV or parquet.
+
+Cell by cell (`table_rows`), by columns where they are long (`columns`), or as numbers alone (`table`); and what their
+rows say of items (`rows`).
+"""

@@ -1,0 +1,1 @@
+"""Texts. All readers end in `text`; `documents` reads a user's own."""
