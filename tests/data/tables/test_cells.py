@@ -38,4 +38,6 @@ def test_a_column_is_of_numbers_or_of_dates() -> None:
     assert times([1, 2.5, float("inf"), float("nan")]) == [1, 2.5, None, None]
     assert times(["1970-01-02", "1970-01-01T01:00", "1970-01-01 00:00:02.5Z", ""]) == [86400, 3600, 2.5, None]
     assert times([date(1970, 1, 2), datetime(1970, 1, 1, 1, tzinfo=UTC)]) == [86400, 3600]
+    assert times(["2019", "2020", "n/a", "2021-01-01"]) == [2019, 2020, None, None]
+    assert times([float("inf"), 1, 2]) == [None, 1, 2]
     assert times(["1970-01-02", "1970", "soon", "1970-02-30"]) == [86400, None, None, None]

@@ -23,13 +23,14 @@ def number(cell: object) -> float | None:
 def times(cells: Sequence[object]) -> list[float | None]:
     """Numbers that grow with the times of a column; None for a cell that holds no time.
 
-    A column is of numbers, in any unit, where each cell that is not empty is one; else of ISO 8601, in which a time
-    without a zone is UTC. A year alone is a number.
+    A column is of numbers, in any unit, or else of ISO 8601, in which a time without a zone is UTC: of what more of its
+    cells are. A year alone is a number, and so are digits in a column of nothing else.
     """
-    numbers = [number(cell) for cell in cells]
-    if any(found is None and not missing(cell) for found, cell in zip(numbers, cells, strict=True)):
-        numbers = [_seconds(cell) for cell in cells]
-    return [found if found is not None and isfinite(found) else None for found in numbers]
+    numbers = [found if found is not None and isfinite(found) else None for found in map(number, cells)]
+    if all(found is not None or missing(cell) for found, cell in zip(numbers, cells, strict=True)):
+        return numbers
+    dates = [_seconds(cell) for cell in cells]
+    return numbers if numbers.count(None) < dates.count(None) else dates
 
 
 def _seconds(cell: object) -> float | None:
