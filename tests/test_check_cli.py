@@ -109,3 +109,16 @@ def test_bad_files_are_listed_each(run: Run, tiny: Path) -> None:
     assert status == 2
     for name, (_, said) in BAD_FILES.items():
         assert any(name in line and said in line for line in err.splitlines()), f"{name}: {err}"
+
+
+def test_check_says_all_and_plan_says_how_many_more(run: Run, tmp_path: Path) -> None:
+    write_images(tmp_path / "images")
+    for number in range(60):
+        (tmp_path / "images" / "dim" / f"empty{number}.png").write_bytes(b"")
+    plan = write_plan(tmp_path)
+    status, _, err = run("plan", plan, "--jobs", 1)
+    assert status == 2
+    assert err.count("an empty file") == 50
+    assert err.endswith("\n... and 10 more\n")
+    status, _, err = run("check", plan, "--jobs", 1)
+    assert (status, err.count("an empty file")) == (2, 60)

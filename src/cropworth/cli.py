@@ -15,9 +15,9 @@ import typer
 
 from cropworth.errors import CropworthError
 from cropworth.terminal import (
-    err,
     out,
     print_appraisal,
+    print_error,
     print_expected,
     print_look,
     print_problems,
@@ -294,7 +294,7 @@ def main() -> None:
     try:
         app()
     except CropworthError as error:
-        err().print(f"Error: {error}")
+        print_error(error)
         sys.exit(2)
     except BrokenPipeError:
         with suppress(OSError):

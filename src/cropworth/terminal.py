@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from cropworth.errors import CropworthError
+from cropworth.errors import CropworthError, ManyError
 
 if TYPE_CHECKING:
     from cropworth.data.task import Task
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Of more classes only the rarest are shown: it is they that have too few items.
 MOST_CLASSES = 20
+MOST_PROBLEMS = 50  # of a command that does something else; `check` says all
 
 out = Console()
 
@@ -29,6 +30,14 @@ out = Console()
 def err() -> Console:
     """Standard error, a message a line."""
     return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+
+def print_error(error: CropworthError) -> None:
+    """Bad input, on standard error; of many problems the first ones, and how many more there are."""
+    problems = error.problems if isinstance(error, ManyError) else (error,)
+    shown = "\n".join(map(str, problems[:MOST_PROBLEMS]))
+    more = len(problems) - MOST_PROBLEMS
+    err().print(f"Error: {shown}" + (f"\n... and {more:,} more" if more > 0 else ""))
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
@@ -46,7 +55,7 @@ def print_problems(path: Path, problems: Sequence[CropworthError]) -> None:
 
 def print_task(name: str, task: Task) -> None:
     """What was read: the items' size, and how many there are by split and class."""
-    splits = {"train": task.training_epoch(task.train_limit, 0, 0), "val": task.validation, "test": task.test}
+    labels = task.labels()
     size = " x ".join(map(str, task.size))
     if task.vocabulary:
         shape = f"texts of up to {size} words, {task.vocabulary:,} known"
@@ -55,19 +64,18 @@ def print_task(name: str, task: Task) -> None:
     else:
         shape = f"images of {size} pixels, {task.channels} channels"
     out.print(f"[bold]{name}[/]: {task.name}, {shape}", highlight=False)
-    table = Table("", *splits, box=None, pad_edge=False)
+    table = Table("", *labels, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     counts = {
-        label: [int((items.labels == index).sum()) for items in splits.values()]
-        for index, label in enumerate(task.classes)
+        label: [int((known == index).sum()) for known in labels.values()] for index, label in enumerate(task.classes)
     }
     shown = counts if len(counts) <= MOST_CLASSES else dict(sorted(counts.items(), key=_in_training)[:MOST_CLASSES])
     for label, of_class in shown.items():
         table.add_row(label, *(f"{count:,}" for count in of_class))
     if len(shown) < len(counts):
         table.add_row(f"(the rarest of {len(counts):,} classes)")
-    table.add_row("items", *(f"{len(items):,}" for items in splits.values()))
+    table.add_row("items", *(f"{len(known):,}" for known in labels.values()))
     out.print(table)
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cropworth.data.signature import Numbers, Placed, Signature
+from cropworth.data.signature import SPLIT_NAMES, Numbers, Placed, Signature
 from cropworth.errors import CropworthError
 
 # Streams of random numbers that must never meet: a task's splits, the choice of training items, the epochs, their
@@ -154,6 +154,15 @@ class Task(ABC):
         chosen = np.random.default_rng([seed, CHOICE]).permutation(self.train_limit)[:train_size]
         rng = np.random.default_rng([seed, EPOCH, epoch])
         return rng.permutation(chosen), rng
+
+    def splits(self) -> dict[str, Split]:
+        """All items of each split, by its name; those for training as seed 0 first sees them."""
+        items = self.training_epoch(self.train_limit, seed=0, epoch=0), self.validation, self.test
+        return dict(zip(SPLIT_NAMES, items, strict=True))
+
+    def labels(self) -> dict[str, NDArray[Any]]:
+        """The labels (N,) of each split, by its name."""
+        return {name: items.labels.numpy() for name, items in self.splits().items()}
 
     def check_train_size(self, train_size: int) -> None:
         """Refuse a training-set size that the data does not have.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,18 +187,12 @@ def _check_boxes(task: Task) -> None:
     Raises:
         CropworthError: it says of which split how many.
     """
-    splits: dict[str, Callable[[], Any]] = {
-        "training": lambda: task.training_epoch(task.train_limit, 0, 0).boxes,
-        "validation": lambda: task.validation.boxes,
-        "test": lambda: task.test.boxes,
-    }
     lacking = []
-    for split, boxes_of in splits.items():
-        boxes = boxes_of()
-        if boxes is None:
+    for split, items in task.splits().items():
+        if items.boxes is None:
             raise CropworthError("an oracle on data without boxes", "a true box of each item", "Leave it out.")
-        if count := int(boxes.isnan().any(1).sum()):
-            lacking.append(f"{count:,} of {len(boxes):,} {split} items")
+        if count := int(items.boxes.isnan().any(1).sum()):
+            lacking.append(f"{count:,} of {len(items):,} items in {split}")
     if lacking:
         raise CropworthError(
             f"an oracle, but no true box of {', '.join(lacking)}",

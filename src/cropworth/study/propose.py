@@ -222,9 +222,8 @@ def _scale(task: Task) -> tuple[float, str, bool]:
 
 def _boxes(task: Task) -> Tensor:
     """(N, 2 d), those of all items, NaN where there is none."""
-    splits = (task.training_epoch(task.train_limit, 0, 0), task.validation, task.test)
     unknown = torch.full((1, 2 * (1 if task.is_sequence else 2)), torch.nan)
-    return torch.cat([unknown.expand(len(s), -1) if s.boxes is None else s.boxes for s in splits])
+    return torch.cat([unknown.expand(len(s), -1) if s.boxes is None else s.boxes for s in task.splits().values()])
 
 
 def _head(data: Path, out: Path, found: Found, trials: int, expected: Estimate, jobs: int) -> str:

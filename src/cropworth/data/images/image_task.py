@@ -83,11 +83,15 @@ class ImageTask(Task):
         for start in range(0, len(order), batch_size):
             yield self._training_items(order[start : start + batch_size], rng)
 
+    def splits(self) -> dict[str, Split]:
+        """The items of each split, by its name, in the order in which they were read; no pixels are taken."""
+        return dict(zip(SPLIT_NAMES, (self._train, self.validation, self.test), strict=True))
+
     def fingerprint(self) -> str:
         """SHA-256 of the classes, of what the files hold and how they are read, and of all that is not pixels."""
         plain = [pixels.VERSION, self.classes, dict(self.reading), [(row.split, row.content) for row in self.placed]]
         digest = hashlib.sha256(json.dumps(plain).encode())
-        for items in (self._train, self.validation, self.test):
+        for items in self.splits().values():
             for part in items.parts()[1:]:
                 if part is not None:
                     digest.update(part.numpy().tobytes())

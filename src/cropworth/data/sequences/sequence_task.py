@@ -113,10 +113,9 @@ class SequenceTask(Task):
         self.train_limit = len(self._train)
         self.placed = tuple(item.placed for part in parts for item in part if item.placed is not None)
 
-    def labels(self) -> dict[str, NDArray[Any]]:
-        """The labels (N,) of each split, by its name."""
-        parts = self._train, self.validation, self.test
-        return {name: part.labels.numpy() for name, part in zip(SPLIT_NAMES, parts, strict=True)}
+    def splits(self) -> dict[str, Split]:
+        """The items of each split, by its name, in the order in which they were read."""
+        return dict(zip(SPLIT_NAMES, (self._train, self.validation, self.test), strict=True))
 
     def _training_items(self, order: NDArray[np.int64], rng: np.random.Generator) -> Split:
         return self._train.take(torch.from_numpy(order))
