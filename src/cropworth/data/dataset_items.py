@@ -17,8 +17,8 @@ from torch import Tensor
 from cropworth.data.config import TorchDataset
 from cropworth.data.images.decode import of_picture, of_unit_range
 from cropworth.data.images.fitting import Fit, FourNumbers
+from cropworth.data.rows import Row
 from cropworth.data.tables.cells import number
-from cropworth.data.tables.rows import Row
 from cropworth.errors import CropworthError
 
 Kind = Literal["images", "series", "texts"]

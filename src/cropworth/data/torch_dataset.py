@@ -15,10 +15,10 @@ from cropworth.data.bad_items import BadItems
 from cropworth.data.config import TorchDataset
 from cropworth.data.dataset_items import MEND, dataset_row
 from cropworth.data.images.image_task import ImageTask
+from cropworth.data.rows import Found, Row, place_rows
 from cropworth.data.sequences.sequence_task import SequenceItem, SequenceTask, problem_of
 from cropworth.data.signature import SPLIT_NAMES
 from cropworth.data.splits import balance
-from cropworth.data.tables.rows import Found, Row, place_rows
 from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
 from cropworth.functions import load_object

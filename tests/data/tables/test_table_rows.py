@@ -6,7 +6,7 @@ import pytest
 
 from cropworth.config import parse
 from cropworth.data.config import ImageTable
-from cropworth.data.tables.rows import Row
+from cropworth.data.rows import Row
 from cropworth.data.tables.table_rows import needed_columns, read_rows, row_of
 from cropworth.errors import CropworthError
 

@@ -17,7 +17,7 @@ from cropworth.data.bad_items import BadItems
 from cropworth.data.config import HuggingFace
 from cropworth.data.images.entries import Entry, Listing
 from cropworth.data.installed import imported
-from cropworth.data.tables.rows import Row, checked
+from cropworth.data.rows import Row, checked
 from cropworth.data.tables.table_rows import Cells, check_columns, needed_columns, row_of
 from cropworth.errors import CropworthError
 

@@ -9,8 +9,8 @@ from cropworth.data.bad_items import BadItems
 from cropworth.data.config import ImageTable
 from cropworth.data.images.boxes import Box, box_of
 from cropworth.data.images.entries import Entry, Listing
+from cropworth.data.rows import Row, checked
 from cropworth.data.tables.cells import missing
-from cropworth.data.tables.rows import Row, checked
 from cropworth.data.tables.table_rows import needed_columns, read_rows, row_of
 from cropworth.errors import CropworthError
 

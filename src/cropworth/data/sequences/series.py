@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from cropworth.data.bad_items import BadItems
 from cropworth.data.config import SeriesFile
+from cropworth.data.rows import Row, place_rows
 from cropworth.data.sequences.sequence_task import SequenceItem, SequenceTask, problem_of
 from cropworth.data.sequences.series_files import Read, read_series
 from cropworth.data.signature import SPLIT_NAMES
 from cropworth.data.splits import balance
-from cropworth.data.tables.rows import Row, place_rows
 from cropworth.errors import CropworthError
 
 
@@ -22,7 +22,7 @@ def series_task(config: SeriesFile) -> SequenceTask:
 
     Raises:
         CropworthError: a file cannot be read, lacks a column or an array, or has other features than the other; series
-            are bad, or they cannot be split, see `cropworth.data.tables.rows.place_rows`.
+            are bad, or they cannot be split, see `cropworth.data.rows.place_rows`.
     """
     bad = BadItems(config.on_bad_item)
     read = _both(config, bad)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from cropworth.data.bad_items import BadItems
 from cropworth.data.config import SeriesFile
+from cropworth.data.rows import Row
 from cropworth.data.sequences.ucr import read_ts
 from cropworth.data.tables.cells import missing, number
 from cropworth.data.tables.columns import ColumnFile, Words
-from cropworth.data.tables.rows import Row
 from cropworth.data.tables.table_rows import check_columns
 from cropworth.errors import CropworthError
 

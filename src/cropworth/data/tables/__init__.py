@@ -1,5 +1,4 @@
 """Tables of a user's own, CSV or parquet.
 
-Cell by cell (`table_rows`), by columns where they are long (`columns`), or as numbers alone (`table`); and what their
-rows say of items (`rows`).
+Cell by cell (`table_rows`), by columns where they are long (`columns`), or as numbers alone (`table`).
 """

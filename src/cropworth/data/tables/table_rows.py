@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cropworth.data.config import Columns, Documents
 from cropworth.data.installed import INSTALL_EXTRA, imported
-from cropworth.data.tables.rows import Row
+from cropworth.data.rows import Row
 from cropworth.errors import CropworthError
 
 Cells = dict[str, object]

@@ -6,11 +6,11 @@ import hashlib
 
 from cropworth.data.bad_items import BadItems
 from cropworth.data.config import Documents
+from cropworth.data.rows import Row, place_rows
 from cropworth.data.sequences.sequence_task import FEWEST_STEPS, SequenceTask
 from cropworth.data.signature import SPLIT_NAMES
 from cropworth.data.splits import balance
 from cropworth.data.tables.cells import missing
-from cropworth.data.tables.rows import Row, place_rows
 from cropworth.data.tables.table_rows import needed_columns, read_rows, row_of
 from cropworth.data.texts.text import Document, sentences, text_task, words
 from cropworth.errors import CropworthError
@@ -21,7 +21,7 @@ def documents_task(config: Documents) -> SequenceTask:
 
     Raises:
         CropworthError: the file cannot be read or lacks a column, rows of it are bad, or they cannot be split, see
-            `cropworth.data.tables.rows.place_rows`.
+            `cropworth.data.rows.place_rows`.
     """
     needed = {config.text_column: "data.text_column"} | needed_columns(config)
     rows = [

@@ -13,8 +13,8 @@ from pathlib import Path
 from cropworth.data.bad_items import BadItems
 from cropworth.data.config import ReutersR8
 from cropworth.data.installed import shipped
+from cropworth.data.rows import Row, problem_of_row
 from cropworth.data.sequences.sequence_task import SequenceTask, set_aside
-from cropworth.data.tables.rows import Row, problem_of_row
 from cropworth.data.texts.documents import content_of_text, problem_of_text
 from cropworth.data.texts.text import Document, sentences, text_task
 from cropworth.errors import CropworthError
