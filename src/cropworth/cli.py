@@ -15,6 +15,7 @@ import typer
 
 from cropworth.errors import CropworthError
 from cropworth.terminal import (
+    busy,
     out,
     print_appraisal,
     print_error,
@@ -108,7 +109,8 @@ def init(
         raise CropworthError(f"{to}, which is there already", "a new file", "Choose another --out, or remove it.")
     if not to.absolute().parent.is_dir():
         raise CropworthError(f"--out {to}", f"a file in a folder that is there, unlike {to.parent}", "Make the folder.")
-    proposal = propose(data, to, _template("generic"), jobs or available_cores())
+    with busy("Looking at the data"):
+        proposal = propose(data, to, _template("generic"), jobs or available_cores())
     write_atomically(to, proposal.text)
     print_proposal(proposal, to)
 
@@ -144,7 +146,8 @@ def check(path: PlanFile, jobs: Jobs = None) -> None:
     from cropworth.study.check import check as check_plan
     from cropworth.study.run import Prepared, estimate
 
-    found = check_plan(path)
+    with busy("Reading the data, and trying each variant"):
+        found = check_plan(path)
     problems = [*found.problems, *_of_prices(found)]
     print_warnings(found.warnings)
     if problems or found.plan is None or found.task is None:
@@ -370,7 +373,8 @@ def _prepare(path: Path) -> Prepared:
 
     plan = load_plan(path)
     economics = read_economics(plan.economics, [])
-    prepared = prepare(plan, path.parent)
+    with busy("Reading the data"):
+        prepared = prepare(plan, path.parent)
     economics.check_classes(prepared.task.classes)
     print_warnings(prepared.warnings)
     return prepared

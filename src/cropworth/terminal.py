@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,11 @@ out = Console()
 def err() -> Console:
     """Standard error, a message a line."""
     return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+
+def busy(what: str) -> AbstractContextManager[object]:
+    """Shows that something is being done, where there is a terminal to show it on."""
+    return out.status(what) if out.is_terminal else nullcontext()
 
 
 def print_error(error: CropworthError) -> None:
