@@ -14,7 +14,7 @@ from cropworth.report.text import how_we_know, round_line
 from cropworth.study.ledger import Ledger
 from cropworth.study.plan import Plan, load_plan
 from cropworth.study.record import Kind, Record, Study
-from cropworth.study.run import Prepared, prepare
+from cropworth.study.run import Estimate, Prepared, prepare
 from cropworth.until_clear import Look, look, run_until_clear
 from cropworth.worth import sequential
 from cropworth.worth.appraisal import appraise
@@ -62,7 +62,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         return replace(make_study([record_of(t) for t in trials], economics=ECONOMICS, kinds=kinds), looks=looks)
 
     monkeypatch.setattr(until_clear, "run_study", run_study)
-    monkeypatch.setattr(until_clear, "estimate_seconds", lambda prepared, trials, jobs: 1800.0 * len(trials))
+    monkeypatch.setattr(until_clear, "estimate", lambda prepared, trials, jobs: Estimate(1800.0 * len(trials), 0.0))
 
     def run(*variants: str, most_seeds: int = 20, budget_hours: float | None = None) -> tuple[Study, list[Look]]:
         crop = tiny_values()["variants"]["crop"]

@@ -102,7 +102,7 @@ def init(
 ) -> None:
     """Look at your data and write a commented plan for them that runs as it is; put in your own prices."""
     from cropworth.measure.environment import available_cores
-    from cropworth.study.ledger import write_atomically
+    from cropworth.study.ledger import write_asked_for
     from cropworth.study.propose import propose
 
     if to.exists():
@@ -111,7 +111,7 @@ def init(
         raise CropworthError(f"--out {to}", f"a file in a folder that is there, unlike {to.parent}", "Make the folder.")
     with busy("Looking at the data"):
         proposal = propose(data, to, _template("generic"), jobs or available_cores())
-    write_atomically(to, proposal.text)
+    write_asked_for(to, proposal.text)
     print_proposal(proposal, to)
 
 
@@ -250,21 +250,15 @@ def predict(
     """Predict what stands in files: labels, probabilities, and where the variant looked, as CSV."""
     from cropworth.deploy.load import loaded
     from cropworth.deploy.predict import as_csv, predict_files
-    from cropworth.study.ledger import write_atomically
+    from cropworth.study.ledger import write_asked_for
 
     model = loaded(_trial(folder, variant, seed))
     found = predict_files(model, files, batch_size, "skip" if skip_bad else "fail")
-    for warning in found.warnings:
-        typer.echo(warning, err=True)
+    print_warnings(found.warnings)
     if to is None:
         sys.stdout.write(as_csv(found))
         return
-    try:
-        write_atomically(to, as_csv(found))
-    except OSError as error:
-        raise CropworthError(
-            f"{to} ({error.strerror})", "a file that can be written", "Choose another --out."
-        ) from None
+    write_asked_for(to, as_csv(found))
     out.print(f"{len(found.rows):,} predictions: {to}", highlight=False, soft_wrap=True)
 
 
@@ -397,7 +391,6 @@ def _template(name: str) -> str:
 
 def _of_prices(found: Checked) -> tuple[CropworthError, ...]:
     """What is wrong with the prices of a plan, in themselves and for its classes."""
-    from cropworth.errors import ManyError
     from cropworth.worth.economics import read_economics
 
     if not isinstance(found.economics, dict):
@@ -407,7 +400,7 @@ def _of_prices(found: Checked) -> tuple[CropworthError, ...]:
         if found.task is not None:
             economics.check_classes(found.task.classes)
     except CropworthError as error:
-        return error.problems if isinstance(error, ManyError) else (error,)
+        return error.problems
     return ()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from cropworth.errors import CropworthError, ManyError
+from cropworth.errors import CropworthError
 
 if TYPE_CHECKING:
     from cropworth.data.task import Task
@@ -40,9 +40,8 @@ def busy(what: str) -> AbstractContextManager[object]:
 
 def print_error(error: CropworthError) -> None:
     """Bad input, on standard error; of many problems the first ones, and how many more there are."""
-    problems = error.problems if isinstance(error, ManyError) else (error,)
-    shown = "\n".join(map(str, problems[:MOST_PROBLEMS]))
-    more = len(problems) - MOST_PROBLEMS
+    shown = "\n".join(map(str, error.problems[:MOST_PROBLEMS]))
+    more = len(error.problems) - MOST_PROBLEMS
     err().print(f"Error: {shown}" + (f"\n... and {more:,} more" if more > 0 else ""))
 
 

@@ -13,7 +13,7 @@ from statistics import fmean
 from cropworth.errors import CropworthError
 from cropworth.study.ledger import Ledger, trial_name
 from cropworth.study.record import Study
-from cropworth.study.run import Prepared, Progress, check_jobs, estimate_seconds, run_study
+from cropworth.study.run import Prepared, Progress, check_jobs, estimate, run_study
 from cropworth.study.trackers import Tracker
 from cropworth.worth.candidate import make_case
 from cropworth.worth.costs import machine_seconds
@@ -143,7 +143,7 @@ def _check_first_round(prepared: Prepared, out: Path, jobs: int, seeds: dict[str
     ledger = Ledger(out)
     first = [trial for trial in prepared.plan.trials() if trial["seed"] < seeds[trial["name"]]]
     missing = [trial for trial in first if not ledger.finished(trial_name(trial))]
-    hours = estimate_seconds(prepared, missing, jobs) / 3600 if missing else 0.0
+    hours = estimate(prepared, missing, jobs).seconds / 3600 if missing else 0.0
     if hours > budget_hours:
         raise CropworthError(
             f"--budget-hours {budget_hours:g}",

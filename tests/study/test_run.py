@@ -12,7 +12,7 @@ from cropworth.errors import CropworthError
 from cropworth.measure.environment import available_cores
 from cropworth.study.ledger import Ledger
 from cropworth.study.plan import load_plan
-from cropworth.study.run import Progress, estimate_seconds, prepare, run_study
+from cropworth.study.run import Progress, estimate, prepare, run_study
 from tiny import plan_with
 
 
@@ -151,9 +151,9 @@ def test_too_many_jobs(tiny: Path) -> None:
 def test_an_estimate_grows_with_the_work(tiny: Path) -> None:
     prepared = prepare(load_plan(tiny / "plan.yaml"))
     trials = prepared.plan.trials()
-    assert estimate_seconds(prepared, trials, 1) > 0
+    assert estimate(prepared, trials, 1).seconds > 0
     longer = prepare(plan_with(prepared.plan, training={"epochs": 2000, "batch_size": 8}))
-    assert estimate_seconds(longer, longer.plan.trials(), 1) > 20 * estimate_seconds(prepared, trials, 1)
+    assert estimate(longer, longer.plan.trials(), 1).seconds > 20 * estimate(prepared, trials, 1).seconds
 
 
 def test_the_same_plan_on_other_images_is_refused(tiny: Path) -> None:

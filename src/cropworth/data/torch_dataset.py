@@ -215,10 +215,9 @@ def _image_task(
 ) -> ImageTask:
     boxed = any(one.row.holds.box is not None for part in parts for one in part)
     train, validation, test = (_images(part, classes, boxed=boxed) for part in parts)
-    labels = {n: part.labels.numpy() for n, part in zip(SPLIT_NAMES, (train, validation, test), strict=True)}
     went = tuple(one.placed for part in parts for one in part)
     # How the dataset reads a file is its own affair: `reading` stays empty.
-    return ImageTask(config.dataset, classes, (train, validation, test), went, {}, warnings + balance(classes, labels))
+    return ImageTask(config.dataset, classes, (train, validation, test), went, {}, warnings)
 
 
 def _images(part: Sequence[Found], classes: Sequence[str], *, boxed: bool) -> Split:

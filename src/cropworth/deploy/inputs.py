@@ -11,13 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from cropworth.config import parse
 from cropworth.data.bad_items import BadItems
 from cropworth.data.config import Images, SeriesFile
-from cropworth.data.images.decode import FORMATS, decode
+from cropworth.data.images.decode import decode, image_suffixes
 from cropworth.data.images.fitting import Fit
 from cropworth.data.sequences.sequence_task import FEWEST_STEPS
 from cropworth.data.sequences.series_files import KINDS, read_series
@@ -73,9 +72,7 @@ class ImageReader:
 
     def __init__(self, **settings: Any) -> None:
         self.settings = parse(Images, settings)
-        Image.init()
-        known = (suffix for suffix, name in Image.EXTENSION.items() if name in FORMATS)
-        self.suffixes: tuple[str, ...] = (*known, ".dcm", ".dicom")
+        self.suffixes = image_suffixes()
 
     def __call__(self, path: Path) -> Iterator[Input]:
         """See `Reader`."""

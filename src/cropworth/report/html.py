@@ -12,11 +12,10 @@ import yaml
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from cropworth.errors import CropworthError
 from cropworth.report import charts, tables, text
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
-from cropworth.study.ledger import write_atomically
+from cropworth.study.ledger import write_asked_for
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
 from cropworth.worth.results import Appraisal
@@ -34,15 +33,7 @@ def write_report(study: Study, appraisal: Appraisal, economics: Economics, path:
     Raises:
         CropworthError: the path cannot be written.
     """
-    page = render(study, appraisal, economics)
-    try:
-        write_atomically(path, page)
-    except OSError as error:
-        raise CropworthError(
-            f"{path} ({error.strerror})",
-            "a file that can be written, in a folder that exists",
-            "Choose another path.",
-        ) from None
+    write_asked_for(path, render(study, appraisal, economics))
 
 
 def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:

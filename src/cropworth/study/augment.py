@@ -106,10 +106,8 @@ def build_augmentation(settings: Sequence[Mapping[str, Mapping[str, Any]]], task
     for index, named in enumerate(settings):
         try:
             built.append(_build(named, f"training.augment[{index}]", lambda one: _try(one, task)))
-        except ManyError as error:
-            problems += error.problems
         except CropworthError as error:
-            problems.append(error)
+            problems += error.problems
     if problems:
         raise problems[0] if len(problems) == 1 else ManyError(problems)
     return Augmentation(built)

@@ -16,7 +16,7 @@ from cropworth.config import Config, read_yaml, salvage
 from cropworth.data.build import build_task
 from cropworth.data.config import DataConfig, located
 from cropworth.data.task import Task
-from cropworth.errors import CropworthError, ManyError
+from cropworth.errors import CropworthError
 from cropworth.study.classifier import Classifier
 from cropworth.study.guard import guarded
 from cropworth.study.plan import Oracle, Plan
@@ -76,7 +76,7 @@ def check(path: Path) -> Checked:
         with guarded("while the augmentation was built"):
             augmentation_of(plan, found.task or StandIn(plan))
     except CropworthError as error:
-        found.problems += _each(error)
+        found.problems += error.problems
         plan = _trained_with(plan, augment=())
     _check_variants(plan, folder, found)
     return found
@@ -213,8 +213,4 @@ def _noted(problems: list[CropworthError]) -> Iterator[None]:
     try:
         yield
     except CropworthError as error:
-        problems += _each(error)
-
-
-def _each(error: CropworthError) -> tuple[CropworthError, ...]:
-    return error.problems if isinstance(error, ManyError) else (error,)
+        problems += error.problems

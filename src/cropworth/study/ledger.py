@@ -321,6 +321,20 @@ def write_atomically(path: Path, content: str) -> None:
         raise
 
 
+def write_asked_for(path: Path, content: str) -> None:
+    """Write a file where a user wants it, see `write_atomically`.
+
+    Raises:
+        CropworthError: it cannot be written there.
+    """
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise CropworthError(
+            f"{path} ({error.strerror})", "a file that can be written, in a folder that exists", "Choose another path."
+        ) from None
+
+
 def _listed(items: Sequence[object]) -> str:
     return ", ".join(map(str, items))
 

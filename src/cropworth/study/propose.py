@@ -20,7 +20,7 @@ from cropworth.study.check import Checked, read_data
 from cropworth.study.look import look
 from cropworth.study.plan import Plan
 from cropworth.study.plan_text import Said, plain, written
-from cropworth.study.run import Estimate, estimate, prepare
+from cropworth.study.run import Estimate, estimate, prepare_on
 
 SEEDS = 5
 # What a crop starts with where no boxes are known: the middle half.
@@ -77,7 +77,7 @@ def propose(data: Path, out: Path, economics: str, jobs: int) -> Proposal:
         keys["on_bad_item"] = Said("skip", why)
     said = {"name": Said(data.resolve().stem), "data": Said(keys)} | _study(read.task)
     plan = parse(Plan, plain(said)).located(folder)
-    prepared = prepare(plan, folder)
+    prepared = prepare_on(read.task, plan, folder)
     expected = estimate(prepared, plan.trials(), jobs)
     head = _head(data, out, found, len(plan.trials()), expected, jobs)
     guessed = {key: value for key, value in keys.items() if key in found.reasons}

@@ -75,7 +75,15 @@ def prepare(plan: Plan, folder: Path | None = None) -> Prepared:
         CropworthError: the data cannot be read, are too few, or a variant or the augmentation cannot be built on them;
             what is found first, where `cropworth.study.check` finds all.
     """
-    task = build_task(plan.data, folder)
+    return prepare_on(build_task(plan.data, folder), plan, folder)
+
+
+def prepare_on(task: Task, plan: Plan, folder: Path | None = None) -> Prepared:
+    """The same where the plan's data have been read.
+
+    Raises:
+        CropworthError: they are too few, or a variant or the augmentation cannot be built on them.
+    """
     augmentation_of(plan, task)
     for problem in sizes_not_there(plan, task):
         raise problem
@@ -193,11 +201,6 @@ def estimate(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> Est
     computing = sum(per_item[t["name"]] * items for t, items in zip(trials, seen, strict=True))
     waiting = sum(drawing * plan.training.epochs * t["train_size"] for t in trials)
     return Estimate((computing + waiting) / jobs, waiting / (computing + waiting) if trials else 0.0)
-
-
-def estimate_seconds(prepared: Prepared, trials: list[dict[str, Any]], jobs: int) -> float:
-    """The seconds of `estimate`."""
-    return estimate(prepared, trials, jobs).seconds
 
 
 def _drawn(prepared: Prepared) -> tuple[Split, float]:

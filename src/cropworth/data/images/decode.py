@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 from cropworth.data.config import Images
-from cropworth.data.images.dicom import HEAD, is_dicom, read_dicom
+from cropworth.data.images.dicom import HEAD, SUFFIXES, is_dicom, read_dicom
 from cropworth.data.images.fitting import Fit
 from cropworth.errors import CropworthError
 
@@ -25,6 +26,14 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "TGA"
 JPEG_MAGIC = b"\xff\xd8\xff"
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's own grey
 ORIENTATION = 0x0112
+
+
+@cache
+def image_suffixes() -> tuple[str, ...]:
+    """Suffixes, in lower case, of the files that can be read."""
+    Image.init()
+    known = (suffix for suffix, name in Image.EXTENSION.items() if name in FORMATS)
+    return *known, *sorted(SUFFIXES)
 
 
 @dataclass(frozen=True)

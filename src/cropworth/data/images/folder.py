@@ -7,13 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
-
 from cropworth.data.bad_items import BadItems
 from cropworth.data.config import Folder
 from cropworth.data.images.boxes import Box, read_boxes
 from cropworth.data.images.coco_json import OF_NO_IMAGE
-from cropworth.data.images.decode import FORMATS
+from cropworth.data.images.decode import image_suffixes
 from cropworth.data.images.dicom import HEAD, is_dicom
 from cropworth.data.images.entries import Entry, Listing
 from cropworth.data.signature import SPLIT_NAMES
@@ -86,8 +84,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    Image.init()
-    if Image.EXTENSION.get(path.suffix.lower()) in FORMATS or is_dicom(b"", path):
+    if path.suffix.lower() in image_suffixes():
         return True
     try:
         with path.open("rb") as stream:

@@ -52,7 +52,7 @@ class ImageTask(Task):
         splits: the items to train, validate and test on.
         placed: what went where.
         reading: see `Task`.
-        warnings: see `Task`.
+        warnings: see `Task`, without what `balance` says of the classes.
     """
 
     def __init__(
@@ -64,9 +64,10 @@ class ImageTask(Task):
         reading: dict[str, Any],
         warnings: tuple[str, ...],
     ) -> None:
-        self.name, self.classes, self.placed, self.reading, self.warnings = name, classes, placed, reading, warnings
+        self.name, self.classes, self.placed, self.reading = name, classes, placed, reading
         self._train, self.validation, self.test = splits
         self.train_limit = len(self._train)
+        self.warnings = warnings + balance(classes, self.labels())
 
     @property
     def numbers(self) -> Numbers | None:
@@ -140,10 +141,7 @@ def image_task(config: Images, cache: Path | None) -> ImageTask:
     everything = Split(found.pixels, labels, boxes, values=values)
     went = tuple(Placed(items[row].name, str(splits[row]), items[row].group or "", contents[row]) for row in rows)
     parts = _parts(everything, went)
-    in_each = {name: part.labels.numpy() for name, part in zip(SPLIT_NAMES, parts, strict=True)}
-    return ImageTask(
-        listing.name, classes, parts, went, reading(config), listing.warnings + bad.warnings + balance(classes, in_each)
-    )
+    return ImageTask(listing.name, classes, parts, went, reading(config), listing.warnings + bad.warnings)
 
 
 def reading(config: Images) -> dict[str, Any]:
@@ -157,7 +155,7 @@ def _complete(config: Images, entries: Sequence[Entry], bad: BadItems) -> Iterat
     try:
         yield
     except CropworthError as error:
-        problems = list(error.problems) if isinstance(error, ManyError) else [error]
+        problems = list(error.problems)
         if config.on_bad_item == "fail":
             found = zip(entries, pixels.attempts(entries, config), strict=True)
             problems += filter(None, (_problem(entry, result) for entry, result in found))
