@@ -11,7 +11,20 @@ import cropworth
 
 SOURCE = Path(cropworth.__file__).parent
 FOUNDATION = {"errors", "config", "functions", "padded"}
-STREET = ["crops", "data", "models", "measure", "study", "worth", "until_clear", "report", "deploy", "terminal", "cli"]
+STREET = [
+    "crops",
+    "data",
+    "models",
+    "measure",
+    "study",
+    "worth",
+    "until_clear",
+    "report",
+    "deploy",
+    "terminal",
+    "arguments",
+    "cli",
+]
 # Rooms that do not import each other although one has the smaller number.
 STRANGERS = [{"crops", "data", "models", "measure"}, {"deploy", "worth"}, {"deploy", "report"}]
 NO_TORCH = ["worth", "report"]

@@ -6,13 +6,21 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from cropworth.arguments import (
+    appraised,
+    given_study,
+    prepared_plan,
+    price_template,
+    priced,
+    problems_of_prices,
+    trained_variant,
+)
 from cropworth.errors import CropworthError
 from cropworth.terminal import (
     busy,
@@ -28,14 +36,6 @@ from cropworth.terminal import (
     print_trials,
     print_warnings,
 )
-
-if TYPE_CHECKING:
-    from cropworth.deploy.trial import Trial
-    from cropworth.study.check import Checked
-    from cropworth.study.record import Study
-    from cropworth.study.run import Prepared
-    from cropworth.worth.economics import Economics
-    from cropworth.worth.results import Appraisal
 
 app = typer.Typer(
     help="Finds out, by measurement, whether a learned crop pays for itself.",
@@ -110,7 +110,7 @@ def init(
     if not to.absolute().parent.is_dir():
         raise CropworthError(f"--out {to}", f"a file in a folder that is there, unlike {to.parent}", "Make the folder.")
     with busy("Looking at the data"):
-        proposal = propose(data, to, _template("generic"), jobs or available_cores())
+        proposal = propose(data, to, price_template("generic"), jobs or available_cores())
     write_asked_for(to, proposal.text)
     print_proposal(proposal, to)
 
@@ -126,7 +126,7 @@ def plan(
     from cropworth.study.ledger import Ledger, trial_name
     from cropworth.study.run import estimate
 
-    prepared = _prepare(path)
+    prepared = prepared_plan(path)
     task, trials = prepared.task, prepared.plan.trials()
     missing = [t for t in trials if folder is None or not Ledger(folder).finished(trial_name(t))]
     predicted = f"{len(task.classes)} classes" if task.classes else "a number to predict"
@@ -148,7 +148,7 @@ def check(path: PlanFile, jobs: Jobs = None) -> None:
 
     with busy("Reading the data, and trying each variant"):
         found = check_plan(path)
-    problems = [*found.problems, *_of_prices(found)]
+    problems = [*found.problems, *problems_of_prices(found)]
     print_warnings(found.warnings)
     if problems or found.plan is None or found.task is None:
         print_problems(path, problems)
@@ -200,8 +200,8 @@ def appraise(
     """Say what a finished study, or your own models, are worth under its plan's prices or yours. Nothing is trained."""
     from cropworth.worth.as_json import to_json
 
-    found = _priced(_found(folder, predictions, costs, baseline, numbers)[0], prices)
-    _, appraisal = _appraise(found, settings or [])
+    found = priced(given_study(folder, predictions, costs, baseline, numbers)[0], prices)
+    _, appraisal = appraised(found, settings or [])
     if as_json:
         sys.stdout.write(json.dumps(to_json(appraisal), indent=2, allow_nan=False) + "\n")
     else:
@@ -224,9 +224,9 @@ def report(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the summary as Markdown instead.")] = False,
 ) -> None:
     """Write the report: one HTML page that needs nothing else."""
-    unpriced, beside = _found(folder, predictions, costs, baseline, numbers)
-    found = _priced(unpriced, prices)
-    economics, appraisal = _appraise(found, settings or [])
+    unpriced, beside = given_study(folder, predictions, costs, baseline, numbers)
+    found = priced(unpriced, prices)
+    economics, appraisal = appraised(found, settings or [])
     if markdown:
         from cropworth.report.markdown import to_markdown
 
@@ -252,7 +252,7 @@ def predict(
     from cropworth.deploy.predict import as_csv, predict_files
     from cropworth.study.ledger import write_asked_for
 
-    model = loaded(_trial(folder, variant, seed))
+    model = loaded(trained_variant(folder, variant, seed))
     found = predict_files(model, files, batch_size, "skip" if skip_bad else "fail")
     print_warnings(found.warnings)
     if to is None:
@@ -273,7 +273,7 @@ def export(
     """Write a trained variant for use elsewhere, and check that it predicts the same."""
     from cropworth.deploy.export import export as export_trial
 
-    difference = export_trial(_trial(folder, variant, seed), kind, to)
+    difference = export_trial(trained_variant(folder, variant, seed), kind, to)
     said = f"{to}: its predictions differ by at most {difference:.1g} from those of the study's model"
     out.print(said, highlight=False, soft_wrap=True)
 
@@ -283,7 +283,7 @@ def economics(
     name: Annotated[str, typer.Argument(help="generic, medical-screening, inspection, moderation or trading-signal.")],
 ) -> None:
     """Print a file of prices to fill in, each explained: cropworth economics inspection > economics.yaml."""
-    sys.stdout.write(_template(name))
+    sys.stdout.write(price_template(name))
 
 
 def main() -> None:
@@ -313,7 +313,7 @@ def _run_study(
     from cropworth.study.run import Progress, run_study
     from cropworth.study.trackers import open_tracker
 
-    prepared = _prepare(path)
+    prepared = prepared_plan(path)
     trackers = [open_tracker(text, folder, prepared.plan.name) for text in track]
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
     # The time left is estimated from the last hour: by default only 30 seconds count, in which no trial may end.
@@ -335,19 +335,9 @@ def _run_study(
             most_seeds, hours = until_clear
             most_seeds = MOST_SEEDS if most_seeds is None else most_seeds
             found = run_until_clear(prepared, folder, workers, most_seeds, hours, show, print_look, trackers)
-    economics, appraisal = _appraise(found, [])
+    economics, appraisal = appraised(found, [])
     print_appraisal(appraisal)
     print_report(found, appraisal, economics, folder / "report.html")
-
-
-def _trial(folder: Path, variant: str, seed: int | None) -> Trial:
-    """The trial that speaks for a variant; what is to be known of it is told at once."""
-    from cropworth.deploy.trial import choose
-
-    trial = choose(folder, variant, seed)
-    if trial.warning:
-        typer.echo(trial.warning, err=True)
-    return trial
 
 
 @contextmanager
@@ -357,101 +347,3 @@ def _interruptible(folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo(f"Interrupted; finished trials are kept in {folder}: the same command goes on with them.", err=True)
         raise typer.Exit(130) from None
-
-
-def _prepare(path: Path) -> Prepared:
-    """Read the plan and its data, and check them, the prices included, before anything is trained."""
-    from cropworth.study.plan import load_plan
-    from cropworth.study.run import prepare
-    from cropworth.worth.economics import read_economics
-
-    plan = load_plan(path)
-    economics = read_economics(plan.economics, [])
-    with busy("Reading the data"):
-        prepared = prepare(plan, path.parent)
-    economics.check_classes(prepared.task.classes)
-    print_warnings(prepared.warnings)
-    return prepared
-
-
-def _template(name: str) -> str:
-    """A file of example prices.
-
-    Raises:
-        CropworthError: there is none of this name.
-    """
-    from cropworth.config import nearest
-
-    files = resources.files("cropworth.worth").joinpath("templates")
-    known = sorted(Path(file.name).stem for file in files.iterdir())
-    if name not in known:
-        raise CropworthError(f"the economics {name!r}", f"one of {', '.join(known)}", nearest(name, known))
-    return files.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-
-
-def _of_prices(found: Checked) -> tuple[CropworthError, ...]:
-    """What is wrong with the prices of a plan, in themselves and for its classes."""
-    from cropworth.worth.economics import read_economics
-
-    if not isinstance(found.economics, dict):
-        return ()  # the plan's own check says so
-    try:
-        economics = read_economics(found.economics, [])
-        if found.task is not None:
-            economics.check_classes(found.task.classes)
-    except CropworthError as error:
-        return error.problems
-    return ()
-
-
-def _found(
-    folder: Path | None, predictions: Path | None, costs: Path | None, baseline: str | None, numbers: bool | None
-) -> tuple[Study, Path]:
-    """The study of a folder, or of files of predictions, whose warnings are told at once; and where its report goes."""
-    if (folder is None) == (predictions is None):
-        raise CropworthError(
-            "neither a study's folder nor --predictions" if folder is None else f"both {folder} and --predictions",
-            "one of them",
-            "Name what to appraise.",
-        )
-    if predictions is not None:
-        from cropworth.worth.predictions import read_predictions
-
-        study = read_predictions(predictions, costs, baseline or "baseline", numbers=numbers)
-        print_warnings(study.warnings)
-        return study, predictions.with_name(f"{study.name}.html")
-    assert folder is not None
-    given = {"--costs": costs, "--baseline": baseline, "--numbers or --classes": numbers}
-    for option, value in given.items():
-        if value is not None:
-            raise CropworthError(
-                f"{option} with the study {folder}",
-                "--predictions beside it",
-                "A study has that already: leave it out.",
-            )
-    from cropworth.study.ledger import Ledger
-
-    return Ledger(folder).read(), folder / "report.html"
-
-
-def _priced(found: Study, prices: Path | None) -> Study:
-    """The study under the prices of a file: the mapping `economics` in it, or the whole of it."""
-    from cropworth.config import read_yaml
-    from cropworth.functions import look_in
-
-    if prices is None:
-        return found
-    look_in(prices.parent)
-    values = read_yaml(prices)
-    economics = values.get("economics", values)
-    if not isinstance(economics, dict):
-        raise CropworthError(f"{prices} with economics = {economics!r}", "a mapping of prices", "Mend the file.")
-    return replace(found, economics=economics)
-
-
-def _appraise(found: Study, settings: list[str]) -> tuple[Economics, Appraisal]:
-    from cropworth.worth.appraisal import appraise as appraise_study
-    from cropworth.worth.economics import read_economics
-
-    economics = read_economics(found.economics, settings)
-    return economics, appraise_study(found, economics)
