@@ -40,10 +40,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's title, and what it holds."""
+    """A column's title, and what it holds.
+
+    Attributes:
+        title: above it.
+        holds: numbers, a few words, or sentences.
+        key: what its cells are of the variant that names the row, such as ``npv``; empty where they are of no variant.
+            The page finds a cell by it, to show its formula and records and to write what other prices make of it.
+    """
 
     title: str
     holds: Literal["numbers", "words", "sentences"] = "numbers"
+    key: str = ""
 
 
 @dataclass(frozen=True)
