@@ -19,7 +19,7 @@ from factories import make_record, make_study
 from report.appraisals import CROPPING, KINDS, make_appraisal, make_candidate, make_economics, make_row, noisy_study
 
 AWKWARD = "<b>&x"
-VOID = {"meta", "link", "img", "br", "hr", "input"}
+VOID = {"meta", "link", "img", "br", "wbr", "hr", "input"}
 
 
 class Page(HTMLParser):

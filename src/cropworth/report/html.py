@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 import yaml
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from cropworth.report import charts, tables, text
@@ -87,10 +87,15 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["headings"] = _headings
+    environment.filters |= {"headings": _headings, "breakable": _breakable}
     return environment.get_template("report.html.j2")
 
 
 def _headings(sections: Markup) -> list[tuple[str, Markup]]:
     """The id and the words of each section's heading."""
     return [(name, Markup(words)) for name, words in re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', sections, re.DOTALL)]
+
+
+def _breakable(name: str) -> Markup:
+    """A name that a narrow column may break where its parts end."""
+    return Markup(re.sub(r"(?<=[._/])", "<wbr>", escape(name)))
