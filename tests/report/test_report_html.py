@@ -266,7 +266,7 @@ def test_what_was_left_out_of_the_data_is_said() -> None:
     assert "About the data" not in Page(small_html(study=study)).text
     study = replace(study, warnings=("Left out: 3 <images>.", "Left out: 2 boxes."))
     text = Page(small_html(study=study)).text
-    assert "About the data: Left out: 3 <images>. About the data: Left out: 2 boxes." in text
+    assert "About the data: Left out: 3 <images>. Left out: 2 boxes." in text
 
 
 def test_unfinished_trials_are_said() -> None:

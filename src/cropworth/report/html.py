@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         plotly_script=Markup(get_plotlyjs()),
         study=study,
         appraisal=appraisal,
-        note=economics.note,
+        caveats=_caveats(study, appraisal, economics),
         verdict=text.verdict_word(candidate),
         reasons=reasons(appraisal),
         next_step=next_step(appraisal),
@@ -66,6 +67,18 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         how_we_know=text.how_we_know(study, appraisal),
         plan=yaml.safe_dump(study.plan, sort_keys=False, allow_unicode=True),
     )
+
+
+def _caveats(study: Study, appraisal: Appraisal, economics: Economics) -> list[tuple[str, Sequence[str]]]:
+    """What a reader must know before believing the verdict: what it is about, and sentences."""
+    missing = f"{appraisal.missing_trials:,} of the plan's trials are missing. Run the study again to add them."
+    found = [
+        ("About the prices", [economics.note] if economics.note else []),
+        ("About the data", study.warnings),
+        ("About the records", appraisal.gaps),
+        ("Unfinished", [missing] if appraisal.missing_trials else []),
+    ]
+    return [(about, sentences) for about, sentences in found if sentences]
 
 
 def _charts(study: Study, appraisal: Appraisal) -> dict[str, Any]:
