@@ -1,6 +1,6 @@
-"""Write docs/appraisal.schema.json from the classes of `cropworth.worth.results`, their docstrings included.
+"""Write the schemas of docs/ from the classes whose data they describe, docstrings included.
 
-python scripts/appraisal_schema.py
+python scripts/schemas.py
 """
 
 import dataclasses
@@ -8,17 +8,20 @@ import json
 import re
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from cropworth.report import as_json, document, tables
 from cropworth.worth import results
 
-PATH = Path(__file__).parents[1] / "docs" / "appraisal.schema.json"
+DOCS = Path(__file__).parents[1] / "docs"
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 NAMES = {str: "string", float: "number", int: "integer", bool: "boolean", type(None): "null"}
 BY_NAME = {"candidates": "Candidate", "variants": "Row"}
 
 
-def schema() -> dict[str, Any]:
+def appraisal_schema() -> dict[str, Any]:
     """The JSON schema of what `cropworth appraise --json` prints."""
     size = _object(results.SizeAppraisal)
     size["properties"] = {"train_size": size["properties"]["train_size"]} | {
@@ -41,11 +44,26 @@ def schema() -> dict[str, Any]:
         del parts[name]["properties"]["name"]
         parts[name]["required"].remove("name")
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DRAFT,
+        "$id": "appraisal.schema.json",
         "title": "cropworth appraisal",
         "description": "What `cropworth appraise --json` prints. Money is in `currency`; what is undefined is null.",
         **{key: value for key, value in whole.items() if key != "description"},
         "$defs": parts | {"SizeAppraisal": size},
+    }
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON schema of what `cropworth report --format json` prints."""
+    parts = (document.Document, document.Section, document.Points, tables.Table, tables.Column, tables.Cell)
+    whole = _object(as_json.Whole)
+    whole["properties"]["appraisal"] = {"$ref": "appraisal.schema.json"}
+    return {
+        "$schema": DRAFT,
+        "$id": "report.schema.json",
+        "title": "cropworth report",
+        **whole,
+        "$defs": {cls.__name__: _object(cls) for cls in (*parts, as_json.TrialRow)},
     }
 
 
@@ -77,7 +95,9 @@ def _of(hint: Any) -> dict[str, Any]:
         if any("enum" in part for part in parts):
             return {"enum": [value for part in parts for value in part.get("enum", [None])]}
         return {"anyOf": parts}
-    if origin is tuple and arguments[-1] is Ellipsis:
+    if origin is dict:
+        return {"type": "object"}
+    if origin in (tuple, Sequence) and arguments[-1] in (Ellipsis, arguments[0]):
         return {"type": "array", "items": _of(arguments[0])}
     if origin is tuple:
         return {"type": "array", "prefixItems": [_of(a) for a in arguments], "items": False}
@@ -96,4 +116,5 @@ def _unwrapped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PATH.write_text(json.dumps(schema(), indent=2) + "\n")
+    for name, schema in (("appraisal", appraisal_schema()), ("report", report_schema())):
+        (DOCS / f"{name}.schema.json").write_text(json.dumps(schema, indent=2) + "\n")
