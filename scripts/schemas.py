@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cropworth.report import as_json, document, tables
-from cropworth.worth import results
+from cropworth.worth import comparison, results
 
 DOCS = Path(__file__).parents[1] / "docs"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -55,16 +55,31 @@ def appraisal_schema() -> dict[str, Any]:
 
 def report_schema() -> dict[str, Any]:
     """The JSON schema of what `cropworth report --format json` prints."""
-    parts = (document.Document, document.Section, document.Points, tables.Table, tables.Column, tables.Cell)
-    whole = _object(as_json.Whole)
-    whole["properties"]["appraisal"] = {"$ref": "appraisal.schema.json"}
-    return {
+    return _with_document("report", as_json.Whole, ("appraisal",), (as_json.TrialRow,))
+
+
+def comparison_schema() -> dict[str, Any]:
+    """The JSON schema of what `cropworth compare --format json` prints."""
+    own = (comparison.Change, comparison.Side, comparison.Difference)
+    classes = [found for found in vars(results).values() if dataclasses.is_dataclass(found)]
+    return _with_document("comparison", as_json.Compared, ("before", "after"), (*own, *classes))
+
+
+def _with_document(name: str, cls: type, appraisals: Sequence[str], parts: Sequence[type]) -> dict[str, Any]:
+    """The schema of a class that holds a document, and appraisals under these keys."""
+    whole = _object(cls)
+    whole["properties"] |= {key: {"$ref": "appraisal.schema.json"} for key in appraisals}
+    of_document = (document.Document, document.Section, document.Points, tables.Table, tables.Column, tables.Cell)
+    found = {
         "$schema": DRAFT,
-        "$id": "report.schema.json",
-        "title": "cropworth report",
+        "$id": f"{name}.schema.json",
+        "title": f"cropworth {name}",
         **whole,
-        "$defs": {cls.__name__: _object(cls) for cls in (*parts, as_json.TrialRow)},
+        "$defs": {part.__name__: _object(part) for part in (*of_document, *parts)},
     }
+    used = set(re.findall(r"#/\$defs/(\w+)", json.dumps(found)))
+    found["$defs"] = {part: schema for part, schema in found["$defs"].items() if part in used}
+    return found
 
 
 def _object(cls: type) -> dict[str, Any]:
@@ -115,6 +130,8 @@ def _unwrapped(text: str) -> str:
     return " ".join(text.split())
 
 
+SCHEMAS = {"appraisal": appraisal_schema, "report": report_schema, "comparison": comparison_schema}
+
 if __name__ == "__main__":
-    for name, schema in (("appraisal", appraisal_schema()), ("report", report_schema())):
-        (DOCS / f"{name}.schema.json").write_text(json.dumps(schema, indent=2) + "\n")
+    for name, schema in SCHEMAS.items():
+        (DOCS / f"{name}.schema.json").write_text(json.dumps(schema(), indent=2) + "\n")

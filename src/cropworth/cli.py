@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -77,7 +78,7 @@ Form = Annotated[
     Literal["html", "md", "json", "terminal"],
     typer.Option("--format", help="html; md, Markdown for a pull request; json, of docs/report.schema.json; terminal."),
 ]
-Target = Annotated[Path | None, typer.Option("--to", help="A file to write.")]
+Target = Annotated[Path | None, typer.Option("--to", help="A file to write; by default it is printed.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Trials at a time; by default one a processor.")]
 Trackers = Annotated[
     list[str] | None,
@@ -248,6 +249,31 @@ def report(
         from cropworth.report.as_json import report_as_json
 
         give(as_text(report_as_json(told, found, appraisal, economics)), to)
+    else:
+        give_document(told, form, to)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="The folder of a study, say last month's.")],
+    after: Annotated[Path, typer.Argument(help="The folder of another, say today's.")],
+    prices: Prices = None,
+    settings: Settings = None,
+    form: Annotated[Literal["md", "json", "terminal"], typer.Option("--format", help="md, json or terminal.")] = "terminal",
+    to: Target = None,
+) -> None:
+    """Set two studies side by side, under the same prices: the second's, or those of --economics."""
+    from cropworth.report.comparison import comparison_document
+    from cropworth.worth.comparison import compare as compare_studies
+
+    new = priced(given_study(after, None, None, None, None)[0], prices)
+    old = replace(given_study(before, None, None, None, None)[0], economics=new.economics)
+    found = compare_studies(*((study, appraised(study, settings or [])[1]) for study in (old, new)))
+    told = comparison_document(found, f"the prices of {prices or after}")
+    if form == "json":
+        from cropworth.report.as_json import comparison_as_json
+
+        give(as_text(comparison_as_json(told, found)), to)
     else:
         give_document(told, form, to)
 

@@ -1,4 +1,4 @@
-"""A report as JSON; its schema is docs/report.schema.json."""
+"""Reports and comparisons as JSON; their schemas are docs/report.schema.json and docs/comparison.schema.json."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import cropworth
 from cropworth.report.document import Document
 from cropworth.study.record import Record, Status, Study
 from cropworth.worth.as_json import lists, to_json
+from cropworth.worth.comparison import Change, Comparison, Difference
 from cropworth.worth.economics import Economics
 from cropworth.worth.results import Appraisal
 
@@ -70,6 +71,43 @@ def report_as_json(document: Document, study: Study, appraisal: Appraisal, econo
         appraisal=to_json(appraisal),
         prices=economics.model_dump(mode="json"),
         trials=tuple(map(_trial, study.records)),
+    )
+    return lists(asdict(whole))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What `cropworth compare --format json` prints.
+
+    Attributes:
+        cropworth: the version that wrote it.
+        document: the comparison's words and tables, in reading order.
+        before: what the first study is worth, as `cropworth appraise --json` prints it.
+        after: what the second study is worth, under the same prices.
+        changes: of every variant.
+        differences: of plans, data and environments.
+        same_items: whether both have the same test items, so that they were paired.
+    """
+
+    cropworth: str
+    document: Document
+    before: dict[str, Any]
+    after: dict[str, Any]
+    changes: Sequence[Change]
+    differences: Sequence[Difference]
+    same_items: bool
+
+
+def comparison_as_json(document: Document, found: Comparison) -> dict[str, Any]:
+    """Plain data; null where something is undefined, never NaN."""
+    whole = Compared(
+        cropworth=cropworth.__version__,
+        document=document,
+        before=to_json(found.before),
+        after=to_json(found.after),
+        changes=found.changes,
+        differences=found.differences,
+        same_items=found.same_items,
     )
     return lists(asdict(whole))  # type: ignore[no-any-return]
 
