@@ -128,17 +128,44 @@ def test_report_and_markdown(run: Run, finished: Path, tmp_path: Path) -> None:
     assert "| baseline" in (tmp_path / "pr.md").read_text()
 
 
+def valid(plain: Any, name: str) -> bool:
+    """Whether it holds to the schema of that name in docs/, which may name another there."""
+    schemas = {path.name: json.loads(path.read_text()) for path in DOCS.glob("*.schema.json")}
+    registry = Registry().with_resources((key, DRAFT202012.create_resource(schema)) for key, schema in schemas.items())
+    jsonschema.Draft202012Validator(schemas[name], registry=registry).validate(plain)
+    return True
+
+
 def test_the_report_as_json_holds_to_its_schema(run: Run, finished: Path) -> None:
     status, out, _ = run("report", finished, "--format", "json")
     assert status == 0
     found = json.loads(out)
-    schemas = {name: json.loads((DOCS / name).read_text()) for name in ("report.schema.json", "appraisal.schema.json")}
-    registry = Registry().with_resources(
-        (name, DRAFT202012.create_resource(schema)) for name, schema in schemas.items()
-    )
-    jsonschema.Draft202012Validator(schemas["report.schema.json"], registry=registry).validate(found)
+    assert valid(found, "report.schema.json")
     assert found["document"]["verdict"] == found["appraisal"]["headline"]
     assert [trial["trial"] for trial in found["trials"]] == json.loads((finished / "study.json").read_text())["trials"]
+    with pytest.raises(jsonschema.ValidationError):
+        valid(found | {"appraisal": {}}, "report.schema.json")
+
+
+def test_two_studies_side_by_side(run: Run, finished: Path, finished_once: Path, tmp_path: Path) -> None:
+    header = json.loads((finished / "study.json").read_text())
+    header["economics"] |= {"cost_per_error": 1e-9}
+    header["plan"]["training"]["epochs"] += 1
+    (finished / "study.json").write_text(json.dumps(header))
+    status, out, _ = run("compare", finished, finished_once / "study", "--format", "json")
+    assert status == 0
+    found = json.loads(out)
+    assert valid(found, "comparison.schema.json")
+    assert [one["what"] for one in found["differences"]] == ["training.epochs"]
+    assert found["before"]["candidates"] == found["after"]["candidates"]  # under the same prices
+    status, shown, _ = run("compare", finished, finished_once / "study")
+    assert status == 0
+    assert "training.epochs" in shown
+    status, _, _ = run("compare", finished, finished_once / "study", "--format", "md", "--to", tmp_path / "pr.md")
+    assert (status, "| training.epochs |" in (tmp_path / "pr.md").read_text()) == (0, True)
+    status, _, told = run("compare", finished, tmp_path / "nowhere")
+    assert status == 2
+    assert "nowhere, which is no study" in told
 
 
 def test_the_report_on_a_terminal_says_what_markdown_says(run: Run, finished: Path, tmp_path: Path) -> None:

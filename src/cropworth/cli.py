@@ -259,7 +259,9 @@ def compare(
     after: Annotated[Path, typer.Argument(help="The folder of another, say today's.")],
     prices: Prices = None,
     settings: Settings = None,
-    form: Annotated[Literal["md", "json", "terminal"], typer.Option("--format", help="md, json or terminal.")] = "terminal",
+    form: Annotated[
+        Literal["md", "json", "terminal"], typer.Option("--format", help="md, json or terminal.")
+    ] = "terminal",
     to: Target = None,
 ) -> None:
     """Set two studies side by side, under the same prices: the second's, or those of --economics."""

@@ -102,7 +102,7 @@ def _worth(found: Comparison) -> Table:
 
 def _how(found: Comparison, prices: str) -> str:
     items = (
-        "Both have the same test items, so that errors are paired by seed and item."
+        "Both have the same test items, so that errors are paired by item, and by the seeds that both have."
         if found.same_items
         else "The test items are others, so that each study's chance counts as its own."
     )
@@ -136,7 +136,11 @@ def _interval(found: Interval, factor: float) -> str | Cell:
 
 
 def _money_interval(found: Interval, currency: str) -> str | Cell:
-    return MISSING if found.estimate is None else Cell(money(found.estimate, currency), text.money_interval(found, currency))
+    return (
+        MISSING
+        if found.estimate is None
+        else Cell(money(found.estimate, currency), text.money_interval(found, currency))
+    )
 
 
 def _npv(side: Side | None, currency: str) -> str | Cell:

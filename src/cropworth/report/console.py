@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
-from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -36,7 +35,7 @@ class OnTerminal:
                 yield from _shown(part, console, options)
 
 
-def _shown(part: Part, console: Console, options: ConsoleOptions) -> Iterator[Text | Table | Padding]:
+def _shown(part: Part, console: Console, options: ConsoleOptions) -> Iterator[Text | Table]:
     if isinstance(part, Points):
         yield from (Text(f"\N{BULLET} {sentence}") for sentence in part.sentences)
     elif isinstance(part, str):
@@ -45,7 +44,8 @@ def _shown(part: Part, console: Console, options: ConsoleOptions) -> Iterator[Te
         upright = _table(part)
         # A table of many numbers a variant fits when each variant has a column instead of a row.
         wide = Measurement.get(console, options.update_width(UNBOUNDED), upright).maximum > options.max_width
-        yield Padding(_turned(part) if wide and len(part.columns) > len(part.rows) + 1 else upright, (1, 0, 0, 0))
+        yield Text(f"\n{part.caption}")
+        yield _turned(part) if wide and len(part.columns) > len(part.rows) + 1 else upright
         if part.note:
             yield Text(part.note, style="dim")
 
@@ -55,7 +55,7 @@ def _table(table: Plain) -> Table:
         Column(column.title, justify="right" if column.holds == "numbers" else "left", overflow="fold")
         for column in table.columns
     )
-    return _filled(table.caption, columns, (map(str, row) for row in table.rows))
+    return _filled(columns, (map(str, row) for row in table.rows))
 
 
 def _turned(table: Plain) -> Table:
@@ -63,11 +63,11 @@ def _turned(table: Plain) -> Table:
     first, *others = table.columns
     columns = (Column(first.title), *(Column(str(row[0]), overflow="fold") for row in table.rows))
     turned = ((column.title, *(str(row[i]) for row in table.rows)) for i, column in enumerate(others, start=1))
-    return _filled(table.caption, columns, turned)
+    return _filled(columns, turned)
 
 
-def _filled(caption: str, columns: Iterable[Column], rows: Iterable[Iterable[str]]) -> Table:
-    made = Table(*columns, title=Text(caption), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+def _filled(columns: Iterable[Column], rows: Iterable[Iterable[str]]) -> Table:
+    made = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         made.add_row(*map(Text, row))
     return made

@@ -1,4 +1,4 @@
-"""Two studies side by side: what each variant measured and was worth then and now, and whether that is more than chance.
+"""Two studies side by side: what each variant measured and was worth then and now, and what of that is chance.
 
 Both are appraised under the same prices, so that what differs was measured and not priced.
 """
