@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cropworth.report import text
-from cropworth.report.document import Document, Part, Points, Section
+from cropworth.report.document import Document, Part, Section
 from cropworth.report.tables import Cell, Column, Table
 from cropworth.worth.comparison import Comparison, Side
 from cropworth.worth.results import Interval
@@ -24,9 +24,9 @@ def comparison_document(found: Comparison, prices: str) -> Document:
         if found.before.study == found.after.study
         else f"{found.before.study} and {found.after.study}",
         verdict=_verdict(found),
+        reasons=(f"Then: {found.before.headline}", f"Now: {found.after.headline}"),
         caveats=(*(f"Then: {gap}" for gap in found.before.gaps), *(f"Now: {gap}" for gap in found.after.gaps)),
         sections=(
-            Section("The two verdicts", (Points((f"Then: {found.before.headline}", f"Now: {found.after.headline}")),)),
             Section("What changed", (_measured(found), _worth(found), _how(found, prices))),
             Section("What was not the same", _differences(found)),
         ),

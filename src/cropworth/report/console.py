@@ -27,6 +27,7 @@ class OnTerminal:
         """What to print, from top to bottom."""
         yield Text(self.document.title, style="dim")
         yield Text(self.document.verdict, style="bold")
+        yield from _shown(Points(self.document.reasons), console, options)
         for caveat in self.document.caveats:
             yield Text(caveat, style="yellow")
         for section in self.document.sections:

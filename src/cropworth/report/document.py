@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cropworth.report import tables, text
 from cropworth.report.outlook import next_sentences, outlook_tables
+from cropworth.report.reasons import next_step, reasons
 from cropworth.report.tables import Table
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
@@ -42,12 +43,14 @@ class Document:
     Attributes:
         title: the study's name.
         verdict: in one sentence.
+        reasons: for it, and what to do next: few sentences.
         caveats: what a reader must know of data and records before believing it, a sentence each.
         sections: in reading order; none is empty.
     """
 
     title: str
     verdict: str
+    reasons: tuple[str, ...]
     caveats: tuple[str, ...]
     sections: tuple[Section, ...]
 
@@ -74,6 +77,7 @@ def document(study: Study, appraisal: Appraisal, economics: Economics) -> Docume
     return Document(
         title=appraisal.study,
         verdict=appraisal.headline,
+        reasons=(*map(str, reasons(appraisal)), f"What to measure next: {next_step(appraisal)}"),
         caveats=(*study.warnings, *appraisal.gaps),
         sections=tuple(section for section in sections if section.parts),
     )

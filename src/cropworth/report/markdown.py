@@ -11,7 +11,8 @@ from cropworth.report.tables import Table
 
 def to_markdown(document: Document) -> str:
     """The document's text; GitHub's tables."""
-    parts = [f"# {_escape(document.title)}", f"**{_escape(document.verdict)}**", *map(_escape, document.caveats)]
+    parts = [f"# {_escape(document.title)}", f"**{_escape(document.verdict)}**", _part(Points(document.reasons))]
+    parts += map(_escape, document.caveats)
     for section in document.sections:
         parts += [f"## {_escape(section.title)}", *map(_part, section.parts)]
     return "\n\n".join(parts) + "\n"
