@@ -5,7 +5,7 @@ from __future__ import annotations
 from cropworth.report import text
 from cropworth.report.tables import Cell, Column, Table, numbers_table
 from cropworth.worth.information import advice
-from cropworth.worth.results import Appraisal, Bar, Candidate, Interval
+from cropworth.worth.results import Appraisal, Bar, Candidate, Interval, Outlook
 from cropworth.worth.words import MISSING, humanised, money, number
 
 MOST_BARS = 12
@@ -39,7 +39,7 @@ def next_of_best(appraisal: Appraisal) -> tuple[str, ...]:
 
 
 def _chances(appraisal: Appraisal) -> Table:
-    priced = _named(appraisal.error_price)
+    priced = text.named(appraisal.error_price)
     return Table(
         caption="How likely it pays, and from where on",
         columns=(
@@ -110,23 +110,28 @@ def _ranking(appraisal: Appraisal) -> Table:
 
 def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
     assert best.outlook is not None
-    currency, bars = appraisal.currency, best.outlook.tornado[:MOST_BARS]
-    told = [bar for bar in bars if bar.flips or _width(bar) >= NARROWEST * _width(bars[0])]
+    currency = appraisal.currency
     return numbers_table(
         f"What the worth of {best.name} depends on, the widest first",
         ("input", "lower", "higher", "other verdict"),
         (
             (
-                _named(bar.input),
+                text.named(bar.input),
                 Cell(money(bar.npv_at_low, currency), _end(bar, bar.low)),
                 Cell(money(bar.npv_at_high, currency), _end(bar, bar.high)),
                 "yes" if bar.flips else "no",
             )
-            for bar in told
+            for bar in told_bars(best.outlook)
         ),
         "Each input is varied alone, all others at their means. A guess and what was measured go from their 10 % to "
         "their 90 % quantile, a price that was given as one number to half of it and twice it.",
     )
+
+
+def told_bars(outlook: Outlook) -> list[Bar]:
+    """The bars of the tornado that are worth a look."""
+    bars = outlook.tornado[:MOST_BARS]
+    return [bar for bar in bars if bar.flips or _width(bar) >= NARROWEST * _width(bars[0])]
 
 
 def _width(bar: Bar) -> float:
@@ -143,7 +148,7 @@ def _grid(appraisal: Appraisal, best: Candidate) -> Table:
     if len(set(grid.volumes)) < 2 or len(set(grid.error_prices)) < 2:
         return numbers_table("", ("",), ())
     return Table(
-        caption=f"{best.name} by predictions a year (down) and {_named(appraisal.error_price)} (across)",
+        caption=f"{best.name} by predictions a year (down) and {text.named(appraisal.error_price)} (across)",
         columns=(Column("predictions", "words"), *(Column(number(price), "words") for price in grid.error_prices)),
         rows=tuple(
             (
@@ -181,10 +186,3 @@ def _decisions(best: Candidate) -> Table:
 def _ends(interval: Interval) -> Cell:
     below = "" if interval.low is None else f"{number(interval.low)} to {number(interval.high)}"
     return Cell(number(interval.estimate), below)
-
-
-def _named(path: str) -> str:
-    """The path of a price in words: of a matrix it is a multiple."""
-    if path in ("cost_matrix", "value_matrix", "value_fn"):
-        return f"multiple of {path}"
-    return path

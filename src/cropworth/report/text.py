@@ -83,6 +83,11 @@ def trained_on(train_size: int) -> str:
     return f", trained on {train_size:,} items" if train_size else ""
 
 
+def named(path: str) -> str:
+    """The path of a price in words: of a matrix it is a multiple."""
+    return f"multiple of {path}" if path in ("cost_matrix", "value_matrix", "value_fn") else path
+
+
 def known(measured: float) -> str:
     """A number that is 0 only where it was not measured."""
     return number(measured or None)
