@@ -13,8 +13,7 @@ from typing import Any
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from cropworth.report.charts import Chart
-from cropworth.report.charts.look import looks
+from cropworth.report.charts.look import Chart, looks
 from cropworth.report.static import to_svg
 from cropworth.report.text import named
 from cropworth.study.record import Study

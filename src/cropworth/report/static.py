@@ -43,7 +43,7 @@ DASHES: dict[str | None, Any] = {
     "dot": (0, (1.2, 2.4)),
     "dashdot": (0, (6, 2.5, 1.2, 2.5)),
 }
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "cropworth",
     "text.parse_math": False,
@@ -233,7 +233,7 @@ def _legend(drawn: Figure, figure: go.Figure) -> None:
         if trace.type == "bar":
             handles.append(Patch(color=trace.marker.color, label=words))
         else:
-            dash = DASHES[trace.line.dash] if "lines" in trace.mode else "none"
+            dash: Any = DASHES[trace.line.dash] if "lines" in trace.mode else "none"
             handles.append(Line2D([], [], color=trace.line.color, linestyle=dash, label=words, **_marker(trace)))
     if handles:
         columns = _columns([handle.get_label() for handle in handles])

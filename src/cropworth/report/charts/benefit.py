@@ -30,7 +30,7 @@ def decision_curves(study: Study, appraisal: Appraisal) -> Chart | None:
     most = max(0.0, *(i.high or i.estimate or 0.0 for i in (*curve.baseline.net_benefit, *curve.candidate.net_benefit)))
     figure.update_yaxes(range=rounded([-0.1 * most, 1.05 * most]))  # treating all falls far below
     return Chart(
-        f"Net benefit of {best.name}, the clinician’s view",
+        f"Net benefit of {best.name}, as a clinician sees it",
         figure,
         f"Decision curve of {appraisal.baseline} and {best.name}. {_widest(curve, best.name)}",
         "Cases found per item, less false alarms at the odds of the threshold: where a line is highest, deciding by it "

@@ -37,15 +37,15 @@ def confusion_differences(study: Study, appraisal: Appraisal) -> Chart | None:
     shown = (
         "Each cell counts the errors"
         if table
-        else f"The {MOST_PAIRS} pairs of classes that changed most; each bar counts the errors"
+        else f"Of the {MOST_PAIRS} pairs of classes that changed most, each bar counts the errors"
     )
     fewer = "fewer" if total < 0 else "more"
     return Chart(
         f"Errors of {best.name} less those of {appraisal.baseline}",
         figure,
         f"{best.name} makes {change} errors in 1,000 against {appraisal.baseline} ({fewer}); changed most: {largest}.",
-        f"{shown} in 1,000 test items, the mean over seeds{trained_on(size)}: {best.name} less {appraisal.baseline}. Blue, below 0, are "
-        f"errors saved, orange, above 0, are new ones. All together: {change}. Changed most: {largest}.",
+        f"{shown} in 1,000 test items, the mean over seeds{trained_on(size)}: {best.name} less {appraisal.baseline}. "
+        f"Blue, below 0, are errors saved, orange, above 0, are new ones. All together: {change}. Most: {largest}.",
     )
 
 
@@ -87,7 +87,7 @@ def _table(study: Study, found: Array) -> go.Figure:
             customdata=[[[escape(t), escape(p)] for p in study.classes] for t in study.classes],
             texttemplate="%{text}",
             textfont={"size": 12 if len(names) <= 8 else 9},
-            colorscale=[[0, _faded(BLUE, STRONGEST)], [0.5, _faded(BLUE, 0.0)], [0.5, _faded(ORANGE, 0.0)], [1, _faded(ORANGE, STRONGEST)]],
+            colorscale=[[0, _faded(BLUE)], [0.5, _faded(BLUE, 0.0)], [0.5, _faded(ORANGE, 0.0)], [1, _faded(ORANGE)]],
             zmin=-most,
             zmax=most,
             xgap=1,
@@ -95,7 +95,7 @@ def _table(study: Study, found: Array) -> go.Figure:
             showscale=False,
             hovertemplate="%{customdata[0]} read as %{customdata[1]}: %{text} errors in 1,000<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_xaxes(tickvals=places, ticktext=names, showgrid=False)
     return figure.update_yaxes(tickvals=places, ticktext=names, showgrid=False, autorange="reversed")
 
@@ -137,6 +137,6 @@ def _short(name: str) -> str:
     return escape(name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…")
 
 
-def _faded(colour: str, opacity: float) -> str:
+def _faded(colour: str, opacity: float = STRONGEST) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"

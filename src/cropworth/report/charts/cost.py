@@ -9,7 +9,17 @@ from itertools import pairwise
 import plotly.graph_objects as go
 
 from cropworth.report.charts.labels import label_places
-from cropworth.report.charts.look import GREY, Chart, Look, Spread, empty_figure, error_bars, looks, range_over_seeds, rounded
+from cropworth.report.charts.look import (
+    GREY,
+    Chart,
+    Look,
+    Spread,
+    empty_figure,
+    error_bars,
+    looks,
+    range_over_seeds,
+    rounded,
+)
 from cropworth.report.charts.quality import Measure, measure_of, over_seeds
 from cropworth.study.record import Study
 from cropworth.worth.results import Appraisal

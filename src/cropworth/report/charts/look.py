@@ -131,7 +131,9 @@ def mark(x: Sequence[float | None], y: Sequence[float], name: str, dash: str = "
     )
 
 
-def error_bars(estimate: Sequence[float], low: Sequence[float], high: Sequence[float], width: int = 5) -> dict[str, Any]:
+def error_bars(
+    estimate: Sequence[float], low: Sequence[float], high: Sequence[float], width: int = 5
+) -> dict[str, Any]:
     """From the lower to the upper end, around each estimate."""
     below, above = np.subtract(estimate, low), np.subtract(high, estimate)
     return {

@@ -57,8 +57,8 @@ def reliability(study: Study, appraisal: Appraisal) -> Chart | None:
         "Reliability diagram, a line a variant. The expected calibration error is smallest for "
         f"{best} ({percent(errors[best])}) and largest for {worst} ({percent(errors[worst])}).",
         f"Test predictions of all seeds{trained_on(size)}, in up to {BINS} groups of equal number by confidence, with "
-        "95 % intervals. Below the dotted line a variant is surer than it is right. The mean distance from that line is "
-        f"the expected calibration error, which chance alone keeps above 0: {told}.",
+        "95 % intervals. Below the dotted line a variant is surer than it is right. The mean distance from that line "
+        f"is the expected calibration error, which chance alone keeps above 0: {told}.",
     )
 
 
@@ -73,9 +73,10 @@ def bins_of(records: Sequence[Record], most: int = BINS) -> list[Bin]:
         ascending by confidence; none without probabilities, or where they are all 0 or 1.
     """
     known = [r for r in records if r.probabilities is not None]
-    if not known or all(np.isin(r.probabilities, (0.0, 1.0)).all() for r in known):
+    found = [r.probabilities for r in known if r.probabilities is not None]
+    if all(np.isin(probabilities, (0.0, 1.0)).all() for probabilities in found):
         return []
-    sure = np.concatenate([r.probabilities.max(axis=1) for r in known if r.probabilities is not None]).astype(float)
+    sure = np.concatenate([probabilities.max(axis=1) for probabilities in found]).astype(float)
     right = np.concatenate([r.predictions == r.labels for r in known])
     weight = np.concatenate([np.ones(len(r.labels)) if r.weights is None else r.weights for r in known]).astype(float)
     item = np.concatenate([np.arange(len(r.labels)) for r in known])
@@ -124,5 +125,6 @@ def _line(name: str, bins: Sequence[Bin], look: Look) -> go.Scatter:
         line={"color": look.colour, "dash": look.dash, "width": 1.5},
         marker={"color": look.colour, "symbol": look.marker, "size": 7},
         customdata=[b.count for b in bins],
-        hovertemplate="%{fullData.name}<br>%{customdata:,} predictions, %{x:.1f} % sure, %{y:.1f} % right<extra></extra>",
+        hovertemplate="%{fullData.name}<br>%{customdata:,} predictions: %{x:.1f} % sure, "
+        "%{y:.1f} % right<extra></extra>",
     )

@@ -8,7 +8,6 @@ from html import escape
 import plotly.graph_objects as go
 
 from cropworth.report.charts.look import (
-    COLOURS,
     FEWEST_FOR_INTERVAL,
     Chart,
     Look,
@@ -43,12 +42,13 @@ def accuracy_by_size(study: Study, appraisal: Appraisal) -> Chart | None:
     if not fewest:
         return None
     sure = fewest >= FEWEST_FOR_INTERVAL
-    figure, last = empty_figure("training items", measure.axis), {}
+    last: dict[str, float] = {}
+    figure = empty_figure("training items", measure.axis)
     for name, look in looks(study).items():
         spreads = [_spread(seeds, sure, measure) for seeds in found[name].values()]
         figure.add_traces(_line_with_band(name, look, list(found[name]), spreads, measure))
         last |= {name: spreads[-1].mean} if measured[-1] in found[name] else {}
-    bands = "the mean’s 95 % interval over seeds" if sure else "the lowest and the highest seed"
+    bands = "the 95 % interval of the mean over seeds" if sure else "the lowest and the highest seed"
     return Chart(
         f"{measure.name.capitalize()} by training-set size",
         figure.update_xaxes(type="log", tickvals=measured, ticktext=[f"{size:,}" for size in measured]),

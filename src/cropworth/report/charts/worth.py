@@ -34,25 +34,13 @@ def distribution(study: Study, appraisal: Appraisal, margin: float) -> Chart | N
     if not shares:
         return None
     currency, chance = appraisal.currency, percent(outlook.probability_worth_it)
-    top = HEADROOM * max(shares)
+    top, within = HEADROOM * max(shares), edges[1] - edges[0]
+    bars = [((low + high) / 2, share) for low, high, share in zip(edges, edges[1:], shares, strict=False)]
+    below, above = [bar for bar in bars if bar[0] < margin], [bar for bar in bars if bar[0] >= margin]
+    not_worth = f"not worth it: {percent(1 - outlook.probability_worth_it)}"
     figure = empty_figure(f"net present value ({currency})", "chance (%)")
-    bars = list(zip(edges, edges[1:], shares, strict=False))
-    width = edges[1] - edges[0]
-    for name, colour, chosen in (
-        (f"not worth it: {percent(1 - outlook.probability_worth_it)}", ORANGE, [b for b in bars if b[0] < margin - width / 2]),
-        (f"worth it: {chance}", BLUE, [b for b in bars if b[0] >= margin - width / 2]),
-    ):  # fmt: skip
-        figure.add_trace(
-            go.Bar(
-                x=rounded([(low + high) / 2 for low, high, _ in chosen], 9),
-                y=rounded([share for *_, share in chosen]),
-                width=float(f"{width:.9g}"),
-                name=name,
-                showlegend=bool(chosen),
-                marker={"color": colour, "line": {"width": 0}},
-                hovertemplate=f"about {escape(currency)} %{{x:.3s}}: %{{y:.1f}} %<extra></extra>",
-            )
-        )
+    figure.add_trace(_bars(below, within, not_worth, ORANGE, currency))
+    figure.add_trace(_bars(above, within, f"worth it: {chance}", BLUE, currency))
     for at, name, dash in (
         (0.0, "nothing gained", "solid"),
         (margin, f"margin: {money(margin, currency)}", "dash"),
@@ -69,6 +57,18 @@ def distribution(study: Study, appraisal: Appraisal, margin: float) -> Chart | N
         f"{money(best.npv.estimate, currency)}, 95 % interval {ends}.",
         "10,000 draws of what the measurements leave open, and of prices that are guesses; the lowest and the highest "
         "1 % are not drawn. Blue is above the margin. A mark far from the histogram is left out.",
+    )
+
+
+def _bars(bars: list[tuple[float, float]], width: float, name: str, colour: str, currency: str) -> go.Bar:
+    return go.Bar(
+        x=rounded([middle for middle, _ in bars], 9),
+        y=rounded([share for _, share in bars]),
+        width=float(f"{width:.9g}"),
+        name=name,
+        showlegend=bool(bars),
+        marker={"color": colour, "line": {"width": 0}},
+        hovertemplate=f"about {escape(currency)} %{{x:.3s}}: %{{y:.1f}} %<extra></extra>",
     )
 
 
@@ -99,7 +99,7 @@ def tornado(study: Study, appraisal: Appraisal) -> Chart | None:
     found = _outlook(appraisal)
     if found is None or not (bars := told_bars(found[1])):
         return None
-    best, outlook = found
+    best, _ = found
     estimate, currency = best.npv.estimate or 0.0, appraisal.currency
     places = list(range(len(bars)))
     figure = empty_figure(f"NPV ({currency})", "").update_xaxes(nticks=5)
@@ -210,7 +210,9 @@ def break_even(study: Study, appraisal: Appraisal) -> Chart | None:
         )
     )
     figure.add_trace(mark([x[0], x[-1]], [0, 0], "nothing gained", "solid"))
-    figure.add_trace(mark([now or None] * 2, rounded([bottom, top]), f"now: {humanised(now)}").update(showlegend=now > 0))
+    figure.add_trace(
+        mark([now or None] * 2, rounded([bottom, top]), f"now: {humanised(now)}").update(showlegend=now > 0)
+    )
     figure.add_trace(
         go.Scatter(
             x=[pays if shown else None],

@@ -86,7 +86,7 @@
     const below = evenly(amounts, quantiles.map(([chance]) => chance));
     return Array.from({ length: last - first }, (_, i) => {
       const [from, to] = [margin + width * (first + i), margin + width * (first + i + 1)];
-      return { from, to, share: 100 * (below(to) - below(from)) };
+      return { from, to, middle: (from + to) / 2, share: 100 * (below(to) - below(from)) };
     });
   };
 
@@ -100,8 +100,8 @@
     const reach = IN_SIGHT * (bars.at(-1).to - bars[0].from);
     const inSight = (at) => bars[0].from - reach <= at && at <= bars.at(-1).to + reach;
     const side = (worthIt, label) => {
-      const chosen = bars.filter((bar) => bar.from >= margin - width / 2 === worthIt);
-      const [x, y] = [chosen.map((bar) => (bar.from + bar.to) / 2), chosen.map((bar) => bar.share)];
+      const chosen = bars.filter((bar) => bar.middle >= margin === worthIt);
+      const [x, y] = [chosen.map((bar) => bar.middle), chosen.map((bar) => bar.share)];
       return { x, y, width, name: label, showlegend: chosen.length > 0 };
     };
     const chance = words.percent(outlook.probability_worth_it);
