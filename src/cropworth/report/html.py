@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 import yaml
+from markupsafe import Markup, escape
 
 from cropworth.report import tables, text
 from cropworth.report.charts import make_charts
 from cropworth.report.drawings import drawings, embedded, plotly_packed
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
+from cropworth.report.reasons import next_step, reasons
 from cropworth.study.ledger import write_asked_for
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
@@ -42,8 +46,10 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         plotly=plotly_packed(),
         study=study,
         appraisal=appraisal,
-        note=economics.note,
+        caveats=_caveats(study, appraisal, economics),
         verdict=text.verdict_word(candidate),
+        reasons=reasons(appraisal),
+        next_step=next_step(appraisal),
         candidates=tables.candidates_table(appraisal),
         outlook=outlook_tables(appraisal),
         next_sentences=next_sentences(appraisal),
@@ -65,6 +71,18 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
     )
 
 
+def _caveats(study: Study, appraisal: Appraisal, economics: Economics) -> list[tuple[str, Sequence[str]]]:
+    """What a reader must know before believing the verdict: what it is about, and sentences."""
+    missing = f"{appraisal.missing_trials:,} of the plan's trials are missing. Run the study again to add them."
+    found = [
+        ("About the prices", [economics.note] if economics.note else []),
+        ("About the data", study.warnings),
+        ("About the records", appraisal.gaps),
+        ("Unfinished", [missing] if appraisal.missing_trials else []),
+    ]
+    return [(about, sentences) for about, sentences in found if sentences]
+
+
 @functools.cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
@@ -74,4 +92,15 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"headings": _headings, "breakable": _breakable}
     return environment.get_template("report.html.j2")
+
+
+def _headings(sections: Markup) -> list[tuple[str, Markup]]:
+    """The id and the words of each section's heading."""
+    return [(name, Markup(words)) for name, words in re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', sections, re.DOTALL)]
+
+
+def _breakable(name: str) -> Markup:
+    """A name that a narrow column may break where its parts end."""
+    return Markup(re.sub(r"(?<=[._/])", "<wbr>", escape(name)))
