@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from cropworth.report import charts, tables, text
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
+from cropworth.report.reasons import next_step, reasons
 from cropworth.study.ledger import write_asked_for
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
@@ -46,6 +47,8 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         appraisal=appraisal,
         note=economics.note,
         verdict=text.verdict_word(candidate),
+        reasons=reasons(appraisal),
+        next_step=next_step(appraisal),
         candidates=tables.candidates_table(appraisal),
         outlook=outlook_tables(appraisal),
         next_sentences=next_sentences(appraisal),

@@ -29,17 +29,8 @@ def next_sentences(appraisal: Appraisal) -> tuple[str, ...]:
     return (*measure, *data)
 
 
-def next_of_best(appraisal: Appraisal) -> tuple[str, ...]:
-    """For the candidate of the headline: how likely it pays, and what to measure next."""
-    best = text.headline_candidate(appraisal)
-    if best is None or best.outlook is None:
-        return ()
-    chance = text.percent(best.outlook.probability_worth_it, 0)
-    return (f"Chance that it is worth it: {chance}. {advice(best.outlook.next)}",)
-
-
 def _chances(appraisal: Appraisal) -> Table:
-    priced = _named(appraisal.error_price)
+    priced = text.named(appraisal.error_price)
     return Table(
         caption="How likely it pays, and from where on",
         columns=(
@@ -118,7 +109,7 @@ def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
         ("input", "lower", "higher", "other verdict"),
         (
             (
-                _named(bar.input),
+                text.named(bar.input),
                 Cell(money(bar.npv_at_low, currency), _end(bar, bar.low)),
                 Cell(money(bar.npv_at_high, currency), _end(bar, bar.high)),
                 "yes" if bar.flips else "no",
@@ -145,7 +136,7 @@ def _grid(appraisal: Appraisal, best: Candidate) -> Table:
     if len(set(grid.volumes)) < 2 or len(set(grid.error_prices)) < 2:
         return numbers_table("", ("",), ())
     return Table(
-        caption=f"{best.name} by predictions a year (down) and {_named(appraisal.error_price)} (across)",
+        caption=f"{best.name} by predictions a year (down) and {text.named(appraisal.error_price)} (across)",
         columns=(Column("predictions", "words"), *(Column(number(price), "words") for price in grid.error_prices)),
         rows=tuple(
             (
@@ -185,10 +176,3 @@ def _decisions(best: Candidate) -> Table:
 def _ends(interval: Interval) -> Cell:
     below = "" if interval.low is None else f"{number(interval.low)} to {number(interval.high)}"
     return Cell(number(interval.estimate), below)
-
-
-def _named(path: str) -> str:
-    """The path of a price in words: of a matrix it is a multiple."""
-    if path in ("cost_matrix", "value_matrix", "value_fn"):
-        return f"multiple of {path}"
-    return path
