@@ -99,7 +99,6 @@ def test_content_security_policy_allows_no_connection(full_page: Page) -> None:
 
 def test_plotly_is_embedded_once(full_html: str, full_page: Page) -> None:
     assert full_html.count("plotly.js v") == 1
-    assert full_page.count("script") == 2  # plotly's and ours
     assert sum("Plotly.newPlot(" in script for script in full_page.texts["script"]) >= 1
 
 
@@ -167,7 +166,7 @@ def test_awkward_names_break_nothing() -> None:
     assert page.texts["h1"] == [f"Adopt {AWKWARD}."]
     assert page.count("b", class_="right") == 36
     assert not {"i", "u", "s"} & {tag for tag, _ in page.tags}
-    assert page.count("script") == 2
+    assert page.count("script") == Page(small_html()).count("script")
     assert "{{ 7 * 7 }}" in page.text
 
 
