@@ -19,7 +19,7 @@ from factories import make_record, make_study
 from report.appraisals import CROPPING, KINDS, make_appraisal, make_candidate, make_economics, make_row, noisy_study
 
 AWKWARD = "<b>&x"
-VOID = {"meta", "link", "img", "br", "hr", "input"}
+VOID = {"meta", "link", "img", "br", "wbr", "hr", "input"}
 
 
 class Page(HTMLParser):
@@ -265,7 +265,7 @@ def test_what_was_left_out_of_the_data_is_said() -> None:
     assert "About the data" not in Page(small_html(study=study)).text
     study = replace(study, warnings=("Left out: 3 <images>.", "Left out: 2 boxes."))
     text = Page(small_html(study=study)).text
-    assert "About the data: Left out: 3 <images>. About the data: Left out: 2 boxes." in text
+    assert "About the data: Left out: 3 <images>. Left out: 2 boxes." in text
 
 
 def test_unfinished_trials_are_said() -> None:
