@@ -222,7 +222,7 @@ def test_an_npv_with_its_values_and_the_records_of_both(page: Page, told: Told) 
         (r.variant, str(r.seed), "ok", r.trial) for r in expected
     ]
     for shown, record in zip(records, expected, strict=True):
-        assert float(shown["accuracy"].removesuffix(" %")) == pytest.approx(100 * (record.accuracy or 0), rel=1e-5)
+        assert float(shown["accuracy"].removesuffix(" %")) == pytest.approx(100 * (record.accuracy or 0), rel=1e-4)
         assert float(shown["machine seconds"]) == record.training_wall_s * record.threads / record.cores
 
 
@@ -240,8 +240,8 @@ def test_rounds_of_timing_stand_side_by_side(page: Page, told: Told) -> None:
     dialog = ask(page, "costs.inference")
     rounds = rows_of(dialog.get_by_label("Rounds of timing").locator("table"))
     times = told.study.latency.seconds_per_item
-    assert [float(row[1]) for row in rounds] == pytest.approx([1e3 * t for t in times["crop"]], rel=1e-5)
-    assert [float(row[2]) for row in rounds] == pytest.approx([1e3 * t for t in times["baseline"]], rel=1e-5)
+    assert [float(row[1]) for row in rounds] == pytest.approx([1e3 * t for t in times["crop"]], rel=1e-4)
+    assert [float(row[2]) for row in rounds] == pytest.approx([1e3 * t for t in times["baseline"]], rel=1e-4)
 
 
 def test_a_smaller_training_set_has_its_own_values_and_records(page: Page, told: Told) -> None:

@@ -195,7 +195,6 @@ FORMULAS: dict[str, Formula] = {
     ),
     "errors_per_thousand": _mean(
         "Errors per 1,000", "Wrong predictions in a thousand.", "1,000 × (1 − accuracy)", "accuracy",
-        "errors_per_thousand",
     ),
     "training_s": _mean(
         "Training seconds", "From the first batch to the end, validation included; of processors, the sum over all.",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cropworth.report.tables import Column, Table
+from cropworth.report.tables import NO_DATE, Column, Table
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
 from cropworth.worth.scenario import DRAWS
 from cropworth.worth.words import MISSING
 
 NOT_KEPT = "not kept by the version that made it"
-NO_DATE = "no date given"
 INTERVAL = (
     "A sum of t quantiles over a two-way layout of seeds and test items, with the chance of the timing; where prices "
     f"are guesses, the quantiles of {DRAWS:,} joint draws (docs/economics.md, “The interval”)."
@@ -25,7 +24,7 @@ def provenance_table(study: Study, economics: Economics) -> Table:
         columns=(Column("what", "words"), Column("which", "sentences")),
         rows=(
             *(_files(study) if study.from_files else _trained(study)),
-            ("day of the prices", economics.as_of.isoformat() if economics.as_of else NO_DATE),
+            ("day of the prices", str(economics.as_of or NO_DATE)),
             ("intervals", INTERVAL),
         ),
         note="Hashes are SHA-256.",

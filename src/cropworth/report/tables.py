@@ -17,6 +17,7 @@ from cropworth.worth.words import MISSING, humanised, money, number
 
 # Keys that matter even where the plan leaves them at their defaults.
 ALWAYS_TOLD = {"as_of", "currency", "horizon_years", "discount_rate", "margin"}
+NO_DATE = "no date given"
 GUESS = {"low", "mode", "high"}
 # What is measured of a variant: titles, and the attributes of `Row` that the columns' (first) numbers are.
 MEASURED = {
@@ -198,7 +199,8 @@ def failures_table(study: Study) -> Table:
 def prices_table(economics: Economics, not_priced: tuple[str, ...]) -> Table:
     """The prices by the path of their key; what was not priced is said to be so."""
     told = economics.model_fields_set | {name.partition(".")[0] for name in not_priced} | ALWAYS_TOLD
-    prices = {name: value for name, value in economics.model_dump(mode="json").items() if name in told}
+    given = economics.model_dump(mode="json") | {"as_of": str(economics.as_of or NO_DATE)}
+    prices = {name: value for name, value in given.items() if name in told}
     return Table(
         caption="Prices and volumes",
         columns=(Column("key", "words"), Column("value", "sentences")),

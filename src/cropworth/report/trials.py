@@ -14,7 +14,7 @@ from cropworth.worth.costs import machine_seconds
 from cropworth.worth.words import MISSING, number
 
 MOST_TRIALS = 200  # rows of the table; more trials are put together by variant and training-set size
-DIGITS = 6  # significant, which no reader tells from all of them
+DIGITS = 5  # significant: what is measured is not known better
 STATUSES: tuple[Status, ...] = ("ok", "collapsed", "diverged")
 
 
@@ -34,14 +34,13 @@ class Own(NamedTuple):
 
 OWN = {
     "accuracy": Own("accuracy", "share", lambda r: r.accuracy),
-    "errors_per_thousand": Own("errors per 1,000", "number", lambda r: _errors(r.accuracy)),
     "mean_error": Own("mean error", "number", lambda r: r.mean_error),
     "training_s": Own("training seconds, wall", "number", lambda r: r.training_wall_s),
     "training_cpu_s": Own("training seconds, CPU", "number", lambda r: r.training_cpu_s),
     "machine_s": Own("machine seconds", "number", machine_seconds),
     "training_energy_j": Own("joules", "number", lambda r: r.training_energy_j),
     "waiting_share": Own("waiting for data", "share", lambda r: r.waiting_share),
-    "started_at": Own("started, seconds since 1970", "number", lambda r: r.started_at),
+    "started_at": Own("started, seconds after the first", "number", lambda r: r.started_at),
     "peak_memory_bytes": Own("peak memory, bytes", "number", lambda r: r.peak_memory_bytes),
     "median_iou": Own("median IoU", "number", lambda r: r.median_iou),
     "flops_per_item": Own("FLOPs per item", "number", lambda r: r.flops_per_item),
@@ -67,6 +66,7 @@ def trials_in_columns(study: Study) -> dict[str, Any]:
         "seed": [r.seed for r in records],
         "status": [STATUSES.index(r.status) for r in records],
         **{key: [_own(r, key) for r in records] for key in known},
+        **({"started_at": _after_the_first(records)} if "started_at" in known else {}),
     }
 
 
@@ -131,12 +131,13 @@ def _own(record: Record, key: str) -> float | None:
     return round(value) if key in WHOLE else _short(value)
 
 
+def _after_the_first(records: Sequence[Record]) -> list[int]:
+    first = min(r.started_at for r in records)
+    return [round(r.started_at - first) for r in records]
+
+
 def _short(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
-
-
-def _errors(accuracy: float | None) -> float | None:
-    return None if accuracy is None else 1000 * (1 - accuracy)
 
 
 def _mean(records: Sequence[Record], key: str) -> str:

@@ -182,7 +182,7 @@ function theRounds({ formula, name }) {
   return [make("h3", {}, `From ${rows.length} rounds of timing`), table("Rounds of timing", ["round"], numbers, told)];
 }
 
-/** All digits that there are, which are no more than six of what was measured. */
+/** All digits that there are, which are few of what was measured. */
 function exact(value, unit) {
   if (value === null) return "—";
   const shown = unit === "share" ? 100 * value : value;
