@@ -132,15 +132,16 @@ def print_look(look: Look) -> None:
 
 
 def print_appraisal(appraisal: Appraisal) -> None:
-    """The table of variants, the verdict, and what to do next."""
-    from cropworth.report.outlook import next_of_best
+    """The table of variants, the verdict, why it is that, and what to measure next."""
+    from cropworth.report.reasons import next_step, reasons
     from cropworth.report.text import terminal_table, waiting_line
 
     out.print(terminal_table(appraisal))
     if waiting := waiting_line(appraisal):
         out.print(waiting, highlight=False, markup=False)
     out.print(f"\n[bold]{appraisal.headline}[/]", highlight=False)
-    for sentence in (*next_of_best(appraisal), *appraisal.gaps):
+    told = [*(f"- {reason}" for reason in reasons(appraisal)), f"What to measure next: {next_step(appraisal)}"]
+    for sentence in (*told, *appraisal.gaps):
         out.print(sentence, highlight=False, markup=False)
 
 

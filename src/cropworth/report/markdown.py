@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from cropworth.report import tables, text
 from cropworth.report.outlook import next_sentences, outlook_tables
+from cropworth.report.reasons import next_step, reasons
 from cropworth.report.tables import Table
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics, read_economics
@@ -25,6 +26,8 @@ def to_markdown(study: Study, appraisal: Appraisal, economics: Economics | None 
     parts = [
         f"# {_escape(appraisal.study)}",
         f"**{_escape(appraisal.headline)}**",
+        "\n".join(f"- {_escape(str(reason))}" for reason in reasons(appraisal)),
+        f"What to measure next: {_escape(next_step(appraisal))}",
         *map(_escape, (*study.warnings, *appraisal.gaps)),
     ]
     parts += ["## What each candidate is worth", _table(tables.candidates_table(appraisal))]
