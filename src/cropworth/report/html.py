@@ -14,6 +14,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from cropworth.report import charts, tables, text
+from cropworth.report.controls import controls
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
 from cropworth.report.reasons import next_step, reasons
@@ -48,6 +49,7 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         note=economics.note,
         verdict=text.verdict_word(candidate),
         reasons=reasons(appraisal),
+        controls=controls(study, appraisal, economics),
         next_step=next_step(appraisal),
         candidates=tables.candidates_table(appraisal),
         outlook=outlook_tables(appraisal),

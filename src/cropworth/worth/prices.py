@@ -5,7 +5,7 @@ A guess is a triangular distribution, the plainest that three numbers say (Johns
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -52,42 +52,28 @@ def _kind(value: Any) -> str:
     return "<range>" if isinstance(value, dict | Range) else "<number>"
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """Between which a price lies, both ends allowed."""
-
-    least: float
-    most: float
-
-    def __call__(self, price: float | Range) -> float | Range:
-        """The price as it is.
-
-        Raises:
-            ValueError: part of it lies outside.
-        """
+def _between(least: float, most: float) -> Callable[[float | Range], float | Range]:
+    def check(price: float | Range) -> float | Range:
         ends = (price.low, price.high) if isinstance(price, Range) else (price, price)
-        if ends[0] < self.least:
-            raise ValueError(f"greater than or equal to {self.least:g}")
-        if ends[1] > self.most:
-            raise ValueError(f"less than or equal to {self.most:g}")
+        if ends[0] < least:
+            raise ValueError(f"greater than or equal to {least:g}")
+        if ends[1] > most:
+            raise ValueError(f"less than or equal to {most:g}")
         return price
 
-
-AMOUNT, SIGNED, RATE, SHARE, CHANGE = (
-    Bounds(*ends) for ends in ((0.0, MOST), (-MOST, MOST), (0.0, 9.99), (0.0, 1.0), (-0.99, 9.99))
-)
+    return check
 
 
 Price = Annotated[Annotated[float, Tag("<number>")] | Annotated[Range, Tag("<range>")], Discriminator(_kind)]
-Amount = Annotated[Price, AfterValidator(AMOUNT)]
+Amount = Annotated[Price, AfterValidator(_between(0.0, MOST))]
 """Money, or a number of something: 0 or more."""
-Signed = Annotated[Price, AfterValidator(SIGNED)]
+Signed = Annotated[Price, AfterValidator(_between(-MOST, MOST))]
 """Money that may also be lost."""
-Rate = Annotated[Price, AfterValidator(RATE)]
+Rate = Annotated[Price, AfterValidator(_between(0.0, 9.99))]
 """A year, as a fraction."""
-Share = Annotated[Price, AfterValidator(SHARE)]
+Share = Annotated[Price, AfterValidator(_between(0.0, 1.0))]
 """A part of the whole."""
-Change = Annotated[Price, AfterValidator(CHANGE)]
+Change = Annotated[Price, AfterValidator(_between(-0.99, 9.99))]
 """What a year adds, as a fraction; below 0 what it takes."""
 
 
