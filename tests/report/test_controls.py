@@ -382,13 +382,14 @@ def test_guesses_and_awkward_names(browser: Browser, tmp_path: Path) -> None:
         page = found.page
         cells = page.evaluate(CELLS)
         parts = {node.get_attribute("data-path"): node for node in page.locator(".field").all()}
+        assert f"{AWKWARD[0]} taken for {AWKWARD[2]} times the study" in parts[guess].inner_text()
         assert "A guess: 0.1 to 0.9 EUR, likeliest 0.2. It is multiplied as a whole." in parts[guess].inner_text()
         for name, text in ((entry, "0.7"), (guess, "2"), ("predictions_per_year", "0.5")):
             box = parts[name].locator("[type=text]")
             box.fill(text)
             box.press("Tab")
         page.evaluate(SETTLE)
-        link, estimate = page.url, npv(page)
+        link, estimate, text = page.url, npv(page), page.evaluate(TEXT)
         found.picture("controls-guesses")
         page.locator("#copy-yaml").click()
         (tmp_path / "prices.yaml").write_text(page.locator("#copy-text").input_value(), encoding="utf-8")
@@ -403,7 +404,7 @@ def test_guesses_and_awkward_names(browser: Browser, tmp_path: Path) -> None:
         assert page.evaluate(CELLS) == cells
     with at(browser, link) as found:
         found.page.evaluate(SETTLE)
-        assert npv(found.page) == estimate
+        assert found.page.evaluate(TEXT) == text
 
 
 def test_prices_that_decisions_are_tuned_to_are_locked(browser: Browser, tmp_path: Path) -> None:
