@@ -118,7 +118,7 @@ def test_nothing_is_priced() -> None:
 @pytest.mark.parametrize(
     ("status", "kinds", "count"),
     [
-        ("diverged", {"baseline": "baseline", "zoom": "crop"}, "of 2 trials of candidates, 0 ended with predictions"),
+        ("diverged", {"baseline": "baseline", "zoom": "crop"}, "trials of candidates with predictions: 0 of 2"),
         ("ok", {"baseline": "baseline", "zoom": "control"}, "there is no candidate"),
     ],
 )
@@ -128,7 +128,7 @@ def test_no_verdict(status: Any, kinds: dict[str, Kind], count: str) -> None:
     appraisal = appraise(study, read_economics(PRICES))
     assert appraisal.headline.startswith("No verdict")
     gain, cost, decides = told(study)
-    assert gain.endswith(f"{count}.")
+    assert gain.endswith(f"({count}).")
     assert "not known" in cost
     assert "not known" in decides
     assert next_step(appraisal).startswith("Predictions of a candidate and of baseline")

@@ -71,6 +71,7 @@ def formula_of(key: str) -> Formula:
 
 
 NPV = Symbol("NPV", "net present value", "npv.estimate", "money")
+NOW = Symbol("NPV", "net present value with all inputs as they are", "npv.estimate", "money")
 INVESTMENT = Symbol("I₀", "investment: engineering once, and what training costs more", "investment", "money")
 FLOW = Symbol("CF(1)", "cash flow of the first year", "cash_flow_per_year", "money")
 GAIN = Symbol("dv", "value gained by one prediction", "value_per_prediction.estimate", "money")
@@ -257,11 +258,11 @@ FORMULAS: dict[str, Formula] = {
     ),
     "npv_at_low": _worth(
         "Lower end", "The NPV with this input at its lower value, all others at their means.",
-        "NPV at the 10 % quantile of a guess or measurement, or at half a price", NPV, section=DEPENDS, of="best",
+        "NPV at the 10 % quantile of a guess or measurement, or at half a price", NOW, section=DEPENDS, of="best",
     ),
     "npv_at_high": _worth(
         "Higher end", "The NPV with this input at its higher value, all others at their means.",
-        "NPV at the 90 % quantile of a guess or measurement, or at twice a price", NPV, section=DEPENDS, of="best",
+        "NPV at the 90 % quantile of a guess or measurement, or at twice a price", NOW, section=DEPENDS, of="best",
     ),
     "flips": _worth(
         "Other verdict", "Whether the verdict is another at one of the ends.",
@@ -269,8 +270,7 @@ FORMULAS: dict[str, Formula] = {
     ),
     "grid": _worth(
         "Verdict by volume and price", "Verdict and NPV at this volume and this price of an error, all else the same.",
-        "NPV at V(1) of the row and the price of the column, against the margin", NPV, VOLUME, MARGIN, section=DEPENDS,
-        of="best",
+        "NPV at V(1) of the row and the price of the column, against the margin", NOW, MARGIN, section=DEPENDS, of="best",
     ),
     "treat_all": Formula(
         "Treat all", "The net benefit of calling every item positive; calling none so has 0.",

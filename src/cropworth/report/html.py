@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from cropworth.report import charts, tables, text
+from cropworth.report.controls import controls
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
 from cropworth.report.provenance import provenance_table
@@ -60,6 +61,7 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         caveats=_caveats(study, appraisal, economics),
         verdict=text.verdict_word(candidate),
         reasons=reasons(appraisal),
+        controls=controls(study, appraisal, economics),
         next_step=next_step(appraisal),
         **shown,
         outlook=outlook,
