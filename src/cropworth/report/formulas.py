@@ -270,7 +270,8 @@ FORMULAS: dict[str, Formula] = {
     ),
     "grid": _worth(
         "Verdict by volume and price", "Verdict and NPV at this volume and this price of an error, all else the same.",
-        "NPV at V(1) of the row and the price of the column, against the margin", NOW, MARGIN, section=DEPENDS, of="best",
+        "NPV at V(1) of the row and the price of the column, against the margin", NOW, MARGIN, section=DEPENDS,
+        of="best",
     ),
     "treat_all": Formula(
         "Treat all", "The net benefit of calling every item positive; calling none so has 0.",
