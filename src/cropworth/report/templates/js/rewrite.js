@@ -48,8 +48,10 @@ const writeCells = (candidates, currency) => {
   }
 };
 
+// As the page's own row heads, which a narrow column may break where their parts end.
+const breakable = (name) => name.split(/(?<=[._/])/).flatMap((part, index) => (index ? [element("wbr"), part] : [part]));
 const row = (head, cells, holds) =>
-  element("tr", {}, element("th", { scope: "row" }, head), ...cells.map((content) => element("td", { class: holds }, ...content)));
+  element("tr", {}, element("th", { scope: "row" }, ...breakable(head)), ...cells.map((content) => element("td", { class: holds }, ...content)));
 const writeTable = (table, caption, rows) => {
   table.querySelector("caption span").textContent = caption;
   table.closest(".scroll").setAttribute("aria-label", caption);
@@ -98,11 +100,11 @@ const writeHeader = (result, study, measured, currency, years) => {
   const best = result.candidates[result.best];
   const word = verdictWord(best);
   document.title = `${study}: ${word} – cropworth`;
-  document.querySelector("#verdict .verdict").replaceChildren(badge(word));
-  document.querySelector("#verdict h1").textContent = result.headline;
+  document.querySelector(".verdict").replaceChildren(badge(word));
+  document.getElementById("headline").textContent = result.headline;
   if (!best) return;
   reasonsAt(best, measured[result.best], currency, years).forEach(([first, priced], index) => {
     const item = document.getElementById(`reason-${index + 1}`);
-    item.replaceChildren(`${first} `, element("span", { class: "priced" }, priced));
+    item.replaceChildren(item.querySelector("b"), ` ${first} `, element("span", { class: "priced" }, priced));
   });
 };
