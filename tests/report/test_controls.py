@@ -41,9 +41,12 @@ GUESSED: dict[str, Any] = {
         AWKWARD[2]: {AWKWARD[0]: 0.0713},
     },
 }
-# What the page says, but for its own controls; white space aside.
-TEXT = """() => [...document.querySelectorAll("main > :not(.what-if), title")].map((node) => node.textContent)
-  .join(" ").replace(/\\s+/g, "")"""
+# What the page says, but for its own controls and inside of charts; white space aside.
+TEXT = """() => [...document.querySelectorAll("main > :not(.what-if), title")].map((node) => {
+  const copy = node.cloneNode(true);
+  copy.querySelectorAll(".chart > div").forEach((chart) => chart.remove());
+  return copy.textContent.replace(/\\s+/g, "");
+}).join("")"""
 REWRITTEN = "[data-row][data-key], #table-tornado, #table-break-even, .reasons, h1, .verdict"
 CELLS = f"""() => [...document.querySelectorAll("{REWRITTEN}")]
   .map((node) => node.outerHTML.replace(/\\s+/g, " ").replaceAll("> <", "><").replaceAll(" <", "<"))"""
