@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import yaml
 from markupsafe import Markup, escape
-from plotly.offline import get_plotlyjs
 
-from cropworth.report import charts, tables, text
+from cropworth.report import tables, text
+from cropworth.report.charts import make_charts
 from cropworth.report.controls import controls
+from cropworth.report.drawings import drawings, embedded, plotly_packed
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
 from cropworth.report.provenance import provenance_table
@@ -54,8 +53,9 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         "trials": trials_table(study),
     }
     formulas = formulas_of((*shown.values(), *outlook))
+    charts = make_charts(study, appraisal, economics.margin)
     return _template().render(
-        plotly_script=Markup(get_plotlyjs()),
+        plotly=plotly_packed(),
         study=study,
         appraisal=appraisal,
         caveats=_caveats(study, appraisal, economics),
@@ -72,7 +72,9 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         prices=tables.prices_table(economics, appraisal.not_priced),
         environments=tables.environment_tables(study),
         album=make_album(study, appraisal.largest.train_size),
-        charts=_charts(study, appraisal),
+        charts=charts,
+        drawings=drawings(charts),
+        figures=embedded(study, appraisal, charts),
         kinds=text.KINDS,
         brought=text.BROUGHT if study.from_files else "",
         timing=tables.timing(study),
@@ -92,16 +94,6 @@ def _caveats(study: Study, appraisal: Appraisal, economics: Economics) -> list[t
         ("Unfinished", [missing] if appraisal.missing_trials else []),
     ]
     return [(about, sentences) for about, sentences in found if sentences]
-
-
-def _charts(study: Study, appraisal: Appraisal) -> dict[str, Any]:
-    """Plotly's data and layout, by the id of the page's element; charts without anything to show are left out."""
-    figures = {
-        "chart-cost": charts.accuracy_against_cost(study, appraisal),
-        "chart-curves": charts.training_curves(study, appraisal),
-        "chart-sizes": charts.accuracy_by_size(study, appraisal),
-    }
-    return {name: json.loads(figure.to_json()) for name, figure in figures.items() if figure is not None}
 
 
 @functools.cache

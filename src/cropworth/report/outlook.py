@@ -5,7 +5,7 @@ from __future__ import annotations
 from cropworth.report import text
 from cropworth.report.tables import Cell, Column, Table, numbers_table
 from cropworth.worth.information import advice
-from cropworth.worth.results import Appraisal, Bar, Candidate, Interval
+from cropworth.worth.results import Appraisal, Bar, Candidate, Interval, Outlook
 from cropworth.worth.words import MISSING, humanised, money, number
 
 MOST_BARS = 12
@@ -108,8 +108,7 @@ def _ranking(appraisal: Appraisal) -> Table:
 
 def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
     assert best.outlook is not None
-    currency, bars = appraisal.currency, best.outlook.tornado[:MOST_BARS]
-    told = [bar for bar in bars if bar.flips or _width(bar) >= NARROWEST * _width(bars[0])]
+    currency = appraisal.currency
     return numbers_table(
         f"What the worth of {best.name} depends on, the widest first",
         "input",
@@ -121,12 +120,18 @@ def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
                 Cell(money(bar.npv_at_high, currency), _end(bar, bar.high)),
                 "yes" if bar.flips else "no",
             )
-            for bar in told
+            for bar in told_bars(best.outlook)
         ),
         "Each input is varied alone, all others at their means. A guess and what was measured go from their 10 % to "
         "their 90 % quantile, a price that was given as one number to half of it and twice it.",
         name="tornado",
     )
+
+
+def told_bars(outlook: Outlook) -> list[Bar]:
+    """The bars of the tornado that are worth a look."""
+    bars = outlook.tornado[:MOST_BARS]
+    return [bar for bar in bars if bar.flips or _width(bar) >= NARROWEST * _width(bars[0])]
 
 
 def _width(bar: Bar) -> float:
