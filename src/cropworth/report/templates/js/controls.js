@@ -120,7 +120,7 @@ function say(sentence) {
   $("said").textContent = sentence;
 }
 function verdictNow() {
-  return document.querySelector("#verdict .verdict").textContent.trim();
+  return document.querySelector(".verdict").textContent.trim();
 }
 // A slider that moves would say each number; only another verdict is worth an interruption.
 function sayVerdict(headline) {
@@ -165,9 +165,9 @@ $("reset").addEventListener("click", () => {
 // Copies where the browser lets it, and always shows what it copied: some browsers refuse a page that is a file.
 
 async function copy(text, how) {
-  const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
   $("copy-text").value = text;
   $("copied").hidden = false;
+  const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
   $("how-to-use").textContent = copied ? `Copied. ${how}` : `Copy this text. ${how}`;
   if (!copied) $("copy-text").select();
   say($("how-to-use").textContent);

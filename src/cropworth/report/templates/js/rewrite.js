@@ -48,8 +48,10 @@ const writeCells = (candidates, currency) => {
   }
 };
 
+// As the page's own row heads, which a narrow column may break where their parts end.
+const breakable = (name) => name.split(/(?<=[._/])/).flatMap((part, index) => (index ? [element("wbr"), part] : [part]));
 // Cells keep the keys by which their formulas are found.
-const row = (head, keys, cells, holds) => element("tr", {}, element("th", { scope: "row" }, head), ...cells.map(
+const row = (head, keys, cells, holds) => element("tr", {}, element("th", { scope: "row" }, ...breakable(head)), ...cells.map(
   (content, i) => element("td", { class: holds, "data-row": head, "data-key": keys[i] }, ...content)));
 const writeTable = (table, caption, rows) => {
   table.querySelector("caption span").textContent = caption;
@@ -100,11 +102,11 @@ const writeHeader = (result, study, measured, currency, years) => {
   const best = result.candidates[result.best];
   const word = verdictWord(best);
   document.title = `${study}: ${word} – cropworth`;
-  document.querySelector("#verdict .verdict").replaceChildren(badge(word));
-  document.querySelector("#verdict h1").textContent = result.headline;
+  document.querySelector(".verdict").replaceChildren(badge(word));
+  document.getElementById("headline").textContent = result.headline;
   if (!best) return;
   reasonsAt(best, measured[result.best], currency, years).forEach(([first, priced], index) => {
     const item = document.getElementById(`reason-${index + 1}`);
-    item.replaceChildren(`${first} `, element("span", { class: "priced" }, priced));
+    item.replaceChildren(item.querySelector("b"), ` ${first} `, element("span", { class: "priced" }, priced));
   });
 };
