@@ -18,12 +18,15 @@ from cropworth.report.formulas import FORMULAS, formula_of
 from cropworth.report.html import write_report
 from cropworth.study.record import Record, Study
 from cropworth.worth.appraisal import appraise
-from cropworth.worth.economics import read_economics
+from cropworth.worth.economics import Economics, read_economics
 from cropworth.worth.results import Appraisal
 from cropworth.worth.words import money
 from report.test_report_outlook import PRICES, study_of
 
 pytestmark = needs_chromium
+
+
+GUESS = {"low": 500, "mode": 1000, "high": 1500}
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,19 @@ class Told:
     path: Path
     study: Study
     appraisal: Appraisal
+    economics: Economics
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    study, economics = study_of((400, 1600)), read_economics(PRICES | {"discount_rate": 0.08})
+    study, economics = (
+        study_of((400, 1600)),
+        read_economics(PRICES | {"discount_rate": 0.08} | {"predictions_per_year": GUESS}),
+    )
     appraisal = appraise(study, economics)
     path = tmp_path_factory.mktemp("trace") / "report.html"
     write_report(study, appraisal, economics, path)
-    return Told(path, study, appraisal)
+    return Told(path, study, appraisal, economics)
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +70,18 @@ def page(shared: Page) -> Page:
     shared.mouse.move(2, 2)
     shared.evaluate("document.querySelector('dialog[open]')?.close()")
     shared.evaluate("document.activeElement.blur()")
-    appraised(shared, changed=False)
+    shared.evaluate("document.getElementById('reset').click()")
     return shared
 
 
-def appraised(page: Page, *, changed: bool, prices: dict[str, Any] | None = None, **crop: Any) -> None:
-    """Say what the part of the page says that appraises at other prices."""
-    result = {"best": "crop", "candidates": {"crop": crop}}
-    page.evaluate(
-        "(detail) => document.dispatchEvent(new CustomEvent('appraised', { detail }))",
-        {"result": result, "prices": prices or {}, "changed": changed},
-    )
+def set_price(page: Page, path: str, value: str) -> None:
+    """Another price, as a reader sets it."""
+    for details in page.locator(f'details:has([data-path="{path}"])').all():
+        details.evaluate("(one) => { one.open = true; }")
+    said = "new Promise((done) => document.addEventListener('appraised', () => done(true), { once: true }))"
+    page.evaluate(f"window.said = {said}; null")
+    page.locator(f'[data-path="{path}"] [type=text]').fill(value)
+    page.evaluate("window.said")
 
 
 def cell(page: Page, key: str, row: str = "crop") -> Locator:
@@ -216,7 +224,7 @@ def test_an_npv_with_its_values_and_the_records_of_both(page: Page, told: Told) 
     assert values["I₀"] == money(candidate.investment, "EUR")
     assert values["CF(1)"] == money(candidate.cash_flow_per_year, "EUR")
     assert values["dv"] == money(candidate.value_per_prediction.estimate, "EUR")
-    assert (values["r"], values["T"], values["V(1)"]) == ("8.0 %", "3 years", "1,000")
+    assert (values["r"], values["T"], values["V(1)"]) == ("8.0 %", "3 years", "500 to 1,500, likeliest 1,000")
     records, expected = records_of(dialog), of_size(told.study, 1600, "crop", "baseline")
     assert [(r["variant"], r["seed"], r["outcome"], r["trial"]) for r in records] == [
         (r.variant, str(r.seed), "ok", r.trial) for r in expected
@@ -263,27 +271,33 @@ def test_every_number_of_the_page_can_be_asked_for(page: Page) -> None:
         page.keyboard.press("Escape")
 
 
-def test_other_prices_are_shown_with_their_values(page: Page) -> None:
-    guess = {"low": 500, "mode": 1000, "high": 2e6}
-    appraised(page, changed=True, prices={"predictions_per_year": guess}, investment=4321, cash_flow_per_year=None)
+def test_other_prices_are_shown_with_their_values(page: Page, told: Told) -> None:
+    set_price(page, "engineering.once", "4321")
+    set_price(page, "predictions_per_year", "2")  # of a guess, a multiple
+    guess = {end: 2 * price for end, price in GUESS.items()}
+    economics = told.economics.model_dump() | {"engineering": {"once": 4321}, "predictions_per_year": guess}
+    (candidate,) = appraise(told.study, read_economics(economics)).largest.candidates
     dialog = ask(page, "npv")
-    values = values_of(dialog)
-    assert (values["I₀"], values["CF(1)"], values["r"]) == ("EUR 4,321", "not known", "8.0 %")
-    assert values["V(1)"] == "500 to 2.00 million, likeliest 1,000"
+    expect(dialog.locator(".number")).to_contain_text(money(candidate.npv.estimate, "EUR"))
     expect(dialog).to_contain_text("the prices that are set in this page")
+    values = values_of(dialog)
+    assert values["I₀"] == money(candidate.investment, "EUR")
+    assert values["CF(1)"] == money(candidate.cash_flow_per_year, "EUR")
+    assert (values["V(1)"], values["r"]) == ("1,000 to 3,000, likeliest 2,000", "8.0 %")
     page.keyboard.press("Escape")
     dialog = ask(page, "npv@400")
-    assert values_of(dialog)["V(1)"] == "1,000"
+    assert values_of(dialog)["V(1)"] == "500 to 1,500, likeliest 1,000"
     expect(dialog).to_contain_text("own prices")
 
 
-def test_a_table_that_is_written_anew_keeps_a_stop(page: Page) -> None:
-    rows = "document.querySelector('#table-tornado tbody')"
-    before = page.evaluate(f"{rows}.innerHTML")
-    page.evaluate(f"(html) => {{ {rows}.innerHTML = html.replaceAll('tabindex', 'data-was'); }}", before)
-    assert page.locator("#table-tornado [tabindex]").count() == 0
-    appraised(page, changed=True)
-    assert page.locator("#table-tornado td").first.get_attribute("tabindex") == "0"
+def test_tables_that_are_written_anew_can_be_asked_and_keep_a_stop(page: Page) -> None:
+    set_price(page, "engineering.once", "77")
+    for table in ("#table-tornado", "#table-break-even"):
+        assert page.locator(f"{table} [tabindex]").count() == 1
+        page.locator(f"{table} td").last.click()
+        expect(page.locator("dialog[open] .formula")).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(page.locator(f"{table} td").last).to_be_focused()
 
 
 # For everyone
