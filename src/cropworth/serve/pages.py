@@ -101,16 +101,9 @@ def _accuracies_table(study: Standing) -> Table:
             if own:
                 rows.append((name, KINDS[kind], f"{size:,}", str(len(own)), *_spread(own, regression)))
     what = "mean error" if regression else "accuracy"
-    titles = (
-        "variant",
-        "kind",
-        "training items",
-        "trials",
-        f"mean {what}".replace("mean mean", "mean"),
-        "lowest",
-        "highest",
-    )
-    return numbers_table(f"Test {what} of the finished trials", titles, rows)
+    mean = what if regression else f"mean {what}"
+    columns = (Column("variant", "words"), Column("kind", "words"), *map(Column, ("training items", "trials", mean)))
+    return Table(f"Test {what} of the finished trials", (*columns, Column("lowest"), Column("highest")), tuple(rows))
 
 
 def _spread(trials: Sequence[Trial], regression: bool) -> tuple[str, str, str]:

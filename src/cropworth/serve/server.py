@@ -14,7 +14,6 @@ from cropworth.errors import CropworthError
 
 INSTALL = "pip install 'cropworth[serve]'"
 SHORTEST_TOKEN = 16
-NICE = 10  # a training beside the pages goes first
 
 
 def serve(folder: Path, host: str, port: int, token: str | None, said: Callable[[str], None]) -> None:
@@ -48,7 +47,6 @@ def serve(folder: Path, host: str, port: int, token: str | None, said: Callable[
             app, access_log=False, lifespan="off", log_level="warning", proxy_headers=False, server_header=False,
             timeout_graceful_shutdown=1, ws="none",
         )  # fmt: skip
-        os.nice(NICE)
         said(_told(folder, host, number, bound_port, token))
         with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
             uvicorn.Server(config).run(sockets=[listening])
