@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,26 @@ from tiny import tiny_values, write_plan
 pytestmark = needs_chromium
 PATIENCE_MS = 120_000
 STUDY = "#studies a:text-is('tiny')"
-LONG = {**tiny_values()["training"], "epochs": 250, "patience": 250}
+STUDY = "#studies a:text-is('tiny')"
+# A study that ends no more epochs than its test allows, so that what a page shows meanwhile can be told in advance.
+PACED = """
+import sys, time
+from pathlib import Path
+from cropworth.cli import main
+from cropworth.study import train
+
+allowed, done, validate = Path(sys.argv.pop()), 0, train.validate
+
+def paced(*arguments):
+    global done
+    done += 1
+    while int(allowed.read_text() or 0) < done:
+        time.sleep(0.05)
+    return validate(*arguments)
+
+train.validate = paced
+main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +48,30 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@contextmanager
-def training(tiny: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A real study of four trials that take some seconds each."""
-    plan = write_plan(tiny, training=LONG)
-    code = "from cropworth.cli import main; main()"
-    command = [sys.executable, "-c", code, "study", str(plan), "--out", str(out), "--jobs", "1"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **quiet) as process:  # type: ignore[call-overload]
-        try:
-            yield process
-        finally:
-            process.kill()
+class Training:
+    """A real study of four trials with three epochs each.
+
+    Args:
+        folder: with the plan; the study is its `studies/tiny`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        plan = write_plan(folder, training={**tiny_values()["training"], "epochs": 3})
+        self.out, self.allowed = folder / "studies" / "tiny", folder / "allowed"
+        self.allow(0)
+        command = [sys.executable, "-c", PACED, "study", plan, "--out", self.out, "--jobs", "1", self.allowed]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def allow(self, epochs: int) -> None:
+        """Let it go on until so many epochs, of all trials together, have ended."""
+        self.allowed.write_text(str(epochs))
+
+    def __enter__(self) -> Training:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
 
 
 def until(happened: Callable[[], object]) -> None:
@@ -57,14 +87,10 @@ def in_order(found: Opened) -> None:
     assert found.violations() == []
 
 
-def drawn(page: Page) -> list[int]:
-    """How many epochs each line that grows has."""
-    lines: list[int] = page.eval_on_selector_all("polyline.live", "all => all.map((one) => one.points.length)")
-    return lines
-
-
-def finished_trials(page: Page) -> float:
-    return float(page.eval_on_selector("progress", "one => one.value"))
+def drawn(page: Page, lines: str) -> list[int]:
+    """How many epochs each of the lines has."""
+    epochs: list[int] = page.eval_on_selector_all(lines, "all => all.map((one) => one.points.length)")
+    return epochs
 
 
 def test_a_study_from_its_start_to_its_verdict(browser: Browser, tiny: Path) -> None:
@@ -75,28 +101,30 @@ def test_a_study_from_its_start_to_its_verdict(browser: Browser, tiny: Path) -> 
         expect(page.locator("#studies")).to_contain_text("There is no study here yet")
         page.evaluate("window.unloaded = false")
         found.picture("serve-empty")
-        with training(tiny, folder / "tiny"):
+        with Training(tiny) as training:
             expect(page.locator("#studies")).to_contain_text("running", timeout=PATIENCE_MS)
             assert page.evaluate("window.unloaded") is False
-            with opened(browser, address) as other:
-                other.page.click(STUDY)
-                page.click(STUDY)
-                page.evaluate("window.unloaded = false")
-                page.wait_for_selector("polyline.live", state="attached", timeout=PATIENCE_MS)
-                (first,) = drawn(page)
-                until(lambda: max(drawn(page), default=0) > first)
-                for part in ("#live", "#curves"):
-                    expect(page.locator(part)).to_contain_text("250")
-                until(lambda: finished_trials(page) >= 1)
-                assert finished_trials(page) < 4
-                in_order(found)
-                found.picture("serve-running")
+            page.click(STUDY)
+            page.evaluate("window.unloaded = false")
+            expect(page.locator("#standing")).to_contain_text("0 of 4 trials, 1 running", timeout=PATIENCE_MS)
+            for epochs in (1, 2):
+                training.allow(epochs)
+                until(lambda epochs=epochs: drawn(page, "polyline.live") == [epochs])
+                expect(page.locator("#live tbody tr")).to_contain_text(f"{epochs} of up to 3")
+            training.allow(8)  # two trials, and two epochs of the third
+            until(lambda: drawn(page, "polyline") == [3, 3, 2] or drawn(page, "polyline") == [3, 2, 3])
+            expect(page.locator("#standing")).to_contain_text("2 of 4 trials, 1 running", timeout=PATIENCE_MS)
+            in_order(found)
+            found.picture("serve-running")
+            with opened(browser, page.url) as other:
+                training.allow(12)
                 for one in (found, other):
                     expect(one.page.locator("#standing")).to_contain_text("The study is finished", timeout=PATIENCE_MS)
                     expect(one.page.locator("#verdict .badge")).to_have_text("not enough evidence", timeout=PATIENCE_MS)
-                    assert finished_trials(one.page) == 4
                     expect(one.page.locator("#crops li")).to_have_count(6)
-                in_order(other)
+                    assert drawn(one.page, "polyline") == [3] * 4
+                assert other.complaints == []
+        in_order(found)
         assert page.evaluate("window.unloaded") is False
         assert page.eval_on_selector_all("#crops img", "all => all.every((one) => one.naturalWidth > 0)")
         found.picture("serve-finished")
@@ -107,15 +135,17 @@ def test_a_study_from_its_start_to_its_verdict(browser: Browser, tiny: Path) -> 
 
 
 def test_a_run_that_is_killed(browser: Browser, tiny: Path) -> None:
-    with served(tiny) as (address, _), training(tiny, tiny / "tiny") as run, opened(browser, address) as found:
+    (tiny / "studies").mkdir()
+    with Training(tiny) as training, served(tiny / "studies") as (address, _), opened(browser, address) as found:
         page = found.page
         page.click(STUDY, timeout=PATIENCE_MS)
-        page.wait_for_selector("polyline.live", state="attached", timeout=PATIENCE_MS)
-        run.send_signal(signal.SIGKILL)
+        training.allow(1)
+        until(lambda: drawn(page, "polyline.live") == [1])
+        training.process.send_signal(signal.SIGKILL)
         expect(page.locator("#standing")).to_contain_text("Nothing runs here now", timeout=PATIENCE_MS)
         expect(page.locator("#live")).to_be_empty()
-        assert drawn(page) == []
-        assert any((tiny / "tiny" / "live").iterdir())
+        assert drawn(page, "polyline") == []
+        assert any((training.out / "live").iterdir())
         in_order(found)
         found.picture("serve-killed")
 
