@@ -21,7 +21,7 @@ from report.other_prices import STUDIES, moved
 
 pytestmark = needs_chromium
 SCRIPTS = ("distributions", "words", "scenario", "simulation", "appraise")
-SETTINGS = 40  # of each study
+SETTINGS = 3  # of each study
 
 
 @pytest.fixture(scope="module")
