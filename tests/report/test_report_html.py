@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cropworth.errors import CropworthError
+from cropworth.report.document import document
 from cropworth.report.html import render, write_report
 from cropworth.report.markdown import to_markdown
 from cropworth.study.record import Latency, Study
@@ -348,6 +349,6 @@ def test_nothing_is_claimed_of_measurements_from_files(latency: bool) -> None:
 def test_markdown_of_measurements_from_files() -> None:
     study = brought_study(latency=True)
     economics = make_economics(cost_per_error=1)
-    markdown = to_markdown(study, appraise(study, economics), economics)
+    markdown = to_markdown(document(study, appraise(study, economics), economics))
     assert "## Where the numbers come from\n\nThe predictions and their costs come from files" in markdown
     assert "Trials started" not in markdown

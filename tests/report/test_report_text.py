@@ -50,7 +50,7 @@ def test_how_we_know_is_two_sentences_and_admits_one_seed() -> None:
     several = text.how_we_know(make_study([make_record(seed=s) for s in range(3)]), appraisal)
     assert "3 seeds" in several
     assert "200 test items" in several
-    assert "chance of seeds and test items" in several
+    assert "a variance by seeds and one by test items" in several
     single = text.how_we_know(make_study([make_record()]), appraisal)
     assert "no intervals" in single
     assert several.count(". ") == single.count(". ") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from cropworth.report import charts, tables, text
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
+from cropworth.report.reasons import next_step, reasons
 from cropworth.study.ledger import write_asked_for
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
@@ -45,6 +47,8 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         appraisal=appraisal,
         note=economics.note,
         verdict=text.verdict_word(candidate),
+        reasons=reasons(appraisal),
+        next_step=next_step(appraisal),
         candidates=tables.candidates_table(appraisal),
         outlook=outlook_tables(appraisal),
         next_sentences=next_sentences(appraisal),
@@ -83,4 +87,10 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["headings"] = _headings
     return environment.get_template("report.html.j2")
+
+
+def _headings(sections: Markup) -> list[tuple[str, Markup]]:
+    """The id and the words of each section's heading."""
+    return [(name, Markup(words)) for name, words in re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', sections, re.DOTALL)]

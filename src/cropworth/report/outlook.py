@@ -29,26 +29,17 @@ def next_sentences(appraisal: Appraisal) -> tuple[str, ...]:
     return (*measure, *data)
 
 
-def next_of_best(appraisal: Appraisal) -> tuple[str, ...]:
-    """For the candidate of the headline: how likely it pays, and what to measure next."""
-    best = text.headline_candidate(appraisal)
-    if best is None or best.outlook is None:
-        return ()
-    chance = text.percent(best.outlook.probability_worth_it, 0)
-    return (f"Chance that it is worth it: {chance}. {advice(best.outlook.next)}",)
-
-
 def _chances(appraisal: Appraisal) -> Table:
-    priced = _named(appraisal.error_price)
+    priced = text.named(appraisal.error_price)
     return Table(
         caption="How likely it pays, and from where on",
         columns=(
             Column("variant", "words"),
-            Column("chance that it is worth it"),
-            Column(f"break-even {priced}"),
-            Column("break-even price of a compute hour"),
-            Column("payback, discounted"),
-            Column("worth of knowing for sure"),
+            Column("chance that it is worth it", key="probability_worth_it"),
+            Column(f"break-even {priced}", key="break_even_error_price"),
+            Column("break-even price of a compute hour", key="break_even_compute_price"),
+            Column("payback, discounted", key="discounted_payback_years"),
+            Column("worth of knowing for sure", key="perfect_information"),
         ),
         rows=tuple(
             (
@@ -76,7 +67,7 @@ def _costs(appraisal: Appraisal) -> Table:
     )  # fmt: skip
     return Table(
         caption="What it costs more than the baseline, in money of today",
-        columns=(Column("variant", "words"), *map(Column, names)),
+        columns=(Column("variant", "words"), *(Column(name, key=f"costs.{name}") for name in names)),
         rows=tuple((c.name, *(_cost(c, name, appraisal.currency) for name in names)) for c in priced),
         note="Below 0 it costs less. What is unavailable or not priced counts as nothing." + study,
     )
@@ -105,6 +96,7 @@ def _ranking(appraisal: Appraisal) -> Table:
         ),
         "“May be the best”: in the set that holds the best variant 95 % of the time, however many there are. A "
         "dominated variant gains no more and costs no less than another, or than a mixture of two.",
+        static=True,
     )
 
 
@@ -117,7 +109,7 @@ def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
         ("input", "lower", "higher", "other verdict"),
         (
             (
-                _named(bar.input),
+                text.named(bar.input),
                 Cell(money(bar.npv_at_low, currency), _end(bar, bar.low)),
                 Cell(money(bar.npv_at_high, currency), _end(bar, bar.high)),
                 "yes" if bar.flips else "no",
@@ -126,6 +118,7 @@ def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
         ),
         "Each input is varied alone, all others at their means. A guess and what was measured go from their 10 % to "
         "their 90 % quantile, a price that was given as one number to half of it and twice it.",
+        name="tornado",
     )
 
 
@@ -143,7 +136,7 @@ def _grid(appraisal: Appraisal, best: Candidate) -> Table:
     if len(set(grid.volumes)) < 2 or len(set(grid.error_prices)) < 2:
         return numbers_table("", ("",), ())
     return Table(
-        caption=f"{best.name} by predictions a year (down) and {_named(appraisal.error_price)} (across)",
+        caption=f"{best.name} by predictions a year (down) and {text.named(appraisal.error_price)} (across)",
         columns=(Column("predictions", "words"), *(Column(number(price), "words") for price in grid.error_prices)),
         rows=tuple(
             (
@@ -155,6 +148,7 @@ def _grid(appraisal: Appraisal, best: Candidate) -> Table:
             )
             for volume, verdicts, npvs in zip(grid.volumes, grid.verdicts, grid.npv, strict=True)
         ),
+        name="break-even",
     )
 
 
@@ -175,16 +169,10 @@ def _decisions(best: Candidate) -> Table:
         ),
         "True positives less false ones, weighed by the odds of the threshold, per item; treating none has 0. With "
         "95 % intervals, each for its own threshold.",
+        static=True,
     )
 
 
 def _ends(interval: Interval) -> Cell:
     below = "" if interval.low is None else f"{number(interval.low)} to {number(interval.high)}"
     return Cell(number(interval.estimate), below)
-
-
-def _named(path: str) -> str:
-    """The path of a price in words: of a matrix it is a multiple."""
-    if path in ("cost_matrix", "value_matrix", "value_fn"):
-        return f"multiple of {path}"
-    return path

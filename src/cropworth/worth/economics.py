@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -72,6 +73,8 @@ class Economics(Config):
 
     note: str = ""
     """Where the prices come from."""
+    as_of: date | None = None
+    """The day that the prices are of."""
     currency: str = Field(default="EUR", min_length=1)
     horizon_years: int = Field(default=3, ge=1, le=100)
     """Years over which money is counted."""
