@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from math import nan
@@ -13,14 +13,23 @@ from cropworth.errors import CropworthError
 from cropworth.report.document import document
 from cropworth.report.html import render, write_report
 from cropworth.report.markdown import to_markdown
-from cropworth.study.record import Latency, Study
+from cropworth.study.record import Kind, Latency, Study
 from cropworth.worth.appraisal import appraise
-from cropworth.worth.results import Appraisal, Interval, SizeAppraisal
+from cropworth.worth.results import Appraisal, Candidate, Interval, Outlook, Row, SizeAppraisal
 from factories import make_record, make_study
-from report.appraisals import CROPPING, KINDS, make_appraisal, make_candidate, make_economics, make_row, noisy_study
+from report.appraisals import (
+    CROPPING,
+    KINDS,
+    full_record,
+    make_appraisal,
+    make_candidate,
+    make_economics,
+    make_row,
+    noisy_study,
+)
 
 AWKWARD = "<b>&x"
-VOID = {"meta", "link", "img", "br", "hr", "input"}
+VOID = {"meta", "link", "img", "br", "wbr", "hr", "input"}
 
 
 class Page(HTMLParser):
@@ -86,7 +95,21 @@ def test_page_is_self_contained(full_html: str, full_page: Page) -> None:
     (style,) = full_page.texts["style"]
     assert "url(" not in style
     assert "@import" not in style
-    assert len(full_html.encode()) < 6_000_000
+
+
+def test_a_thousand_trials_fit_six_megabytes() -> None:
+    kinds: dict[str, Kind] = {**KINDS, "second": "crop"}
+    trained = {(v, seed): full_record("small" if v == "second" else v, seed, 4000) for v in kinds for seed in range(25)}
+    records = [
+        replace(record, variant=variant, train_size=size, trial=f"{variant}-{size}-{seed}")
+        for size in (250, 500, 1000, 2000, 4000)
+        for (variant, seed), record in trained.items()
+    ]
+    assert len(records) == 1000
+    study = make_study(records, kinds=kinds)
+    guess = {"low": 0.1, "mode": 0.5, "high": 1}
+    economics = make_economics(cost_per_error=guess, predictions_per_year=1e6, compute_price_per_hour=guess)
+    assert len(render(study, appraise(study, economics), economics).encode()) < 6_000_000
 
 
 def test_page_with_pictures_of_noise_stays_under_its_size() -> None:
@@ -152,6 +175,45 @@ def test_diverged_and_collapsed_trials_are_listed_with_their_reason(full_page: P
 
 def test_every_variant_and_size_is_in_the_tables(full_page: Page) -> None:
     assert {text.strip() for text in full_page.texts["th"]} >= {*KINDS, "1,000 items", "2,000 items", "4,000 items"}
+
+
+def test_cells_are_found_by_variant_and_by_the_name_of_what_they_hold(full_study: Study) -> None:
+    economics = make_economics(cost_per_error=0.5, predictions_per_year=1e6, compute_price_per_hour=0.3)
+    page = Page(render(full_study, appraise(full_study, economics), economics))
+    cells = [(a["data-row"], a["data-key"]) for tag, a in page.tags if tag == "td" and "data-key" in a]
+    known = {field.name for of in (Candidate, Outlook, Row) for field in fields(of)}
+    costs = {f"costs.{name}" for name in ("engineering", "training", "inference", "energy", "carbon")}
+    assert len(set(cells)) == len(cells)
+    assert {key for _, key in cells} <= known | costs
+    assert {key for row, key in cells if row == "heatmap-zoom"} >= {"npv", "probability_worth_it", "accuracy", *costs}
+    assert {row for row, _ in cells} == set(KINDS)
+
+
+def test_what_other_prices_do_not_change_is_marked(full_study: Study) -> None:
+    economics = make_economics(cost_per_error=0.5, predictions_per_year=1e6)
+    page = Page(render(full_study, appraise(full_study, economics), economics))
+    marked = [a["aria-label"] or "" for tag, a in page.tags if tag == "div" and "data-static" in a]
+    assert [label.split(" ")[0] for label in marked] == ["All", "Verdict", "Prices"]
+    assert {a["id"] for tag, a in page.tags if tag == "table" and "id" in a} == {"table-tornado", "table-break-even"}
+
+
+def test_contents_list_every_section(full_page: Page) -> None:
+    ids = [a["id"] for tag, a in full_page.tags if tag == "h2"]
+    links = [(a["href"] or "").removeprefix("#") for tag, a in full_page.tags if tag == "a"]
+    assert links == ["worth", *ids]
+    assert len(set(ids)) == len(ids) >= 8
+
+
+def test_a_verdict_has_a_sign_and_a_word(full_page: Page) -> None:
+    words = [
+        text for text in full_page.texts["span"] if text in ("adopt", "don't", "equivalent", "not enough evidence")
+    ]
+    assert len(words) >= 6
+    badges = sum(tag == "span" and (a.get("class") or "").startswith("badge ") for tag, a in full_page.tags)
+    signs = sum(
+        after[0] == "svg" for before, after in pairwise(full_page.tags) if "badge " in str(before[1].get("class"))
+    )
+    assert signs == badges >= len(words)
 
 
 def test_awkward_names_break_nothing() -> None:
@@ -267,7 +329,7 @@ def test_what_was_left_out_of_the_data_is_said() -> None:
     assert "About the data" not in Page(small_html(study=study)).text
     study = replace(study, warnings=("Left out: 3 <images>.", "Left out: 2 boxes."))
     text = Page(small_html(study=study)).text
-    assert "About the data: Left out: 3 <images>. About the data: Left out: 2 boxes." in text
+    assert "About the data: Left out: 3 <images>. Left out: 2 boxes." in text
 
 
 def test_unfinished_trials_are_said() -> None:

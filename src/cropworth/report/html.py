@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import yaml
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from cropworth.report import charts, tables, text
@@ -45,7 +46,7 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         plotly_script=Markup(get_plotlyjs()),
         study=study,
         appraisal=appraisal,
-        note=economics.note,
+        caveats=_caveats(study, appraisal, economics),
         verdict=text.verdict_word(candidate),
         reasons=reasons(appraisal),
         next_step=next_step(appraisal),
@@ -68,6 +69,18 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
     )
 
 
+def _caveats(study: Study, appraisal: Appraisal, economics: Economics) -> list[tuple[str, Sequence[str]]]:
+    """What a reader must know before believing the verdict: what it is about, and sentences."""
+    missing = f"{appraisal.missing_trials:,} of the plan's trials are missing. Run the study again to add them."
+    found = [
+        ("About the prices", [economics.note] if economics.note else []),
+        ("About the data", study.warnings),
+        ("About the records", appraisal.gaps),
+        ("Unfinished", [missing] if appraisal.missing_trials else []),
+    ]
+    return [(about, sentences) for about, sentences in found if sentences]
+
+
 def _charts(study: Study, appraisal: Appraisal) -> dict[str, Any]:
     """Plotly's data and layout, by the id of the page's element; charts without anything to show are left out."""
     figures = {
@@ -87,10 +100,15 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["headings"] = _headings
+    environment.filters |= {"headings": _headings, "breakable": _breakable}
     return environment.get_template("report.html.j2")
 
 
 def _headings(sections: Markup) -> list[tuple[str, Markup]]:
     """The id and the words of each section's heading."""
     return [(name, Markup(words)) for name, words in re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', sections, re.DOTALL)]
+
+
+def _breakable(name: str) -> Markup:
+    """A name that a narrow column may break where its parts end."""
+    return Markup(re.sub(r"(?<=[._/])", "<wbr>", escape(name)))

@@ -165,10 +165,10 @@ def _nothing_to_compare(appraisal: Appraisal) -> tuple[Reason, Reason, Reason]:
     rows = [row for row in appraisal.largest.rows if row.kind in ("crop", "candidate")]
     trials = sum(row.trials for row in rows)
     ended = trials - sum(row.diverged for row in rows)
-    count = f"of {trials} trials of candidates, {ended} ended with predictions" if rows else "there is no candidate"
+    count = f"trials of candidates with predictions: {ended} of {trials}" if rows else "there is no candidate"
     seeds = f"no seed has predictions of a candidate and of {appraisal.baseline}"
     return (
-        Reason(f"What could be gained is not known: {seeds}; {count}.", ""),
+        Reason(f"What could be gained is not known: {seeds} ({count}).", ""),
         Reason("What it would cost is not known: that takes a model that works.", ""),
         Reason(f"How likely it pays is not known: that takes at least {FEWEST_SEEDS} seeds of both.", ""),
     )
