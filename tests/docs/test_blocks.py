@@ -15,7 +15,7 @@ from cropworth.config import parse
 from cropworth.study.plan import Plan
 from cropworth.worth.economics import Economics
 from docs.pages import Block, blocks_of, pages, text_of
-from docs.world import NOT_RUN, World, filled
+from docs.world import World, filled
 
 # Pages whose commands take more than ten seconds; the README's do too, but it is what everybody reads.
 SLOW = {"docs/ten-minutes.md", "docs/recipes.md", "docs/results/own-data.md"}
@@ -117,10 +117,6 @@ def test_tables_have_the_columns_of_the_plan_below_them(block: Block) -> None:
     below = next(b for b in blocks_of(block.page) if b.language == "yaml" and b.line > block.line)
     data = yaml.safe_load(below.text)["data"]
     assert {value for key, value in data.items() if key.endswith("_column")} <= set(head)
-
-
-def test_what_is_not_run_has_a_reason() -> None:
-    assert all(NOT_RUN.values())
 
 
 def test_a_block_of_an_unknown_command_fails(world: World) -> None:

@@ -17,7 +17,6 @@ from PIL import Image
 
 from command import Run
 from cropworth.arguments import price_template
-from cropworth.cli import app
 from docs.pages import ROOT, Block, blocks_of
 from tiny import write_images, write_plan
 
@@ -31,12 +30,16 @@ INSTEAD = {
     "cropworth demo --out cropworth-demo": ("cropworth study demo.yaml --out cropworth-demo", "as above"),
     "--track mlflow:http://localhost:5000": ("", "there is no server; tests/study/test_trackers.py has one"),
 }
-# Commands that are looked at, not run, and why.
+# Commands that are looked at, not run, by how they begin, and why.
 NOT_RUN = {
-    "cropworth serve": "it runs until it is stopped; its own tests start it",
-    "pip": "a test installs nothing; that the package is known is looked up",
     "make": "it would install, or run this very test; `make -n` says that the target is there",
-    "scripts": "they write into docs; their own tests call them",
+    "pip install": "a test installs nothing; that the package is known is looked up",
+    "python -m pip install": "as above",
+    "python3 -m venv": "as above",
+    "python scripts/": "they write into docs; that the script is there is looked up",
+    "cropworth serve": "it runs until it is stopped; its own tests start it",
+    "ssh": "there is no other machine",
+    "export": "it is the shell's own",
 }
 KNOWN_PACKAGES = {
     re.split(r"[=<>\[]", word)[0].lower()
@@ -44,7 +47,6 @@ KNOWN_PACKAGES = {
     for word in line.read_text().split()
 }
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
 
 
 @dataclass
@@ -91,22 +93,19 @@ class World:
         self.printed += output + "\n"
 
     def _output(self, words: list[str], where: str) -> str:
-        match words:
-            case ["cropworth", "serve", *_]:
-                assert "serve" in COMMANDS, where
-            case ["cropworth", name, *given]:
-                return self._cropworth([name, *given], where)
-            case ["make", *targets]:
+        kind = next((kind for kind in NOT_RUN if shlex.join(words).startswith(kind)), None)
+        match kind, words:
+            case "make", [_, *targets]:
                 self._make(targets, where)
-            case ["pip" | ".venv/bin/pip", "install", *packages] | ["python", "-m", "pip", "install", *packages]:
-                self._packages(packages, where)
-            case ["python3", "-m", "venv", _]:
-                pass
-            case ["python", script, *given] if script.startswith("recipes/") or script == "example.py":
-                return self._script([script, *given], where)
-            case ["python", script] if script.startswith("scripts/"):
+            case (("pip install" | "python -m pip install"), _):
+                self._packages(words[words.index("install") + 1 :], where)
+            case "python scripts/", [_, script, *_]:
                 assert (ROOT / script).is_file(), where
-            case _:
+            case None, ["cropworth", *given]:
+                return self._cropworth(given, where)
+            case None, ["python", script, *given] if script.startswith("recipes/") or script == "example.py":
+                return self._script([script, *given], where)
+            case None, _:
                 raise AssertionError(f"{where}: no rule for the command {shlex.join(words)}")
         return ""
 
