@@ -2,7 +2,7 @@
 {
   const { charts, looks, currency, price } = JSON.parse(document.getElementById("figures").textContent);
   const NEAR = "800px"; // of the view
-  const PRINTED = { width: 560, height: 420 };
+  const PRINTED = { width: 440, height: 345 };
   const drawn = new Set();
   let plotly = "waiting"; // then "ready", or "missing" where it cannot be unpacked
 
