@@ -101,7 +101,7 @@ function appraiseNow() {
   writeOutlook(result.best, result.candidates[result.best]?.outlook, errorPrice, currency);
   showScenario(result);
   sayVerdict(result.headline);
-  document.dispatchEvent(new CustomEvent("appraised", { detail: { result, changed: scenario.size > 0 } }));
+  document.dispatchEvent(new CustomEvent("appraised", { detail: { result, prices, changed: scenario.size > 0 } }));
 }
 function showScenario(result) {
   const best = result.candidates[result.best];

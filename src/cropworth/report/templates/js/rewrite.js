@@ -50,8 +50,9 @@ const writeCells = (candidates, currency) => {
 
 // As the page's own row heads, which a narrow column may break where their parts end.
 const breakable = (name) => name.split(/(?<=[._/])/).flatMap((part, index) => (index ? [element("wbr"), part] : [part]));
-const row = (head, cells, holds) =>
-  element("tr", {}, element("th", { scope: "row" }, ...breakable(head)), ...cells.map((content) => element("td", { class: holds }, ...content)));
+// Cells keep the keys by which their formulas are found.
+const row = (head, keys, cells, holds) => element("tr", {}, element("th", { scope: "row" }, ...breakable(head)), ...cells.map(
+  (content, i) => element("td", { class: holds, "data-row": head, "data-key": keys[i] }, ...content)));
 const writeTable = (table, caption, rows) => {
   table.querySelector("caption span").textContent = caption;
   table.closest(".scroll").setAttribute("aria-label", caption);
@@ -62,7 +63,7 @@ const width = (bar) => Math.abs(bar.npv_at_high - bar.npv_at_low);
 const end = (value) => (value === null ? "as measured" : `at ${words.number(value)}`);
 const writeTornado = (table, name, tornado, currency) => {
   const bars = tornado.slice(0, MOST_BARS).filter((bar, _, all) => bar.flips || width(bar) >= NARROWEST * width(all[0]));
-  const rows = bars.map((bar) => row(named(bar.input), [
+  const rows = bars.map((bar) => row(named(bar.input), ["npv_at_low", "npv_at_high", "flips"], [
     cell(words.money(bar.npv_at_low, currency), end(bar.low)),
     cell(words.money(bar.npv_at_high, currency), end(bar.high)),
     cell(bar.flips ? "yes" : "no"),
@@ -74,7 +75,8 @@ const writeGrid = (table, name, grid, errorPrice, currency) => {
   const prices = grid.error_prices.map((price) => element("th", { scope: "col", class: "words" }, words.number(price)));
   const heads = table.tHead.rows[0];
   heads.replaceChildren(heads.cells[0], ...prices);
-  const rows = grid.volumes.map((volume, i) => row(words.humanised(volume), grid.npv[i].map((npv, j) =>
+  const keys = grid.error_prices.map((price) => `grid@${Number(price.toPrecision(12))}`);
+  const rows = grid.volumes.map((volume, i) => row(words.humanised(volume), keys, grid.npv[i].map((npv, j) =>
     cell(badge(grid.verdicts[i][j]), words.money(npv, currency))), "words"));
   writeTable(table, `${name} by predictions a year (down) and ${named(errorPrice)} (across)`, rows);
 };
