@@ -11,7 +11,7 @@ from statistics import fmean
 
 import jinja2
 
-from cropworth.report.tables import Column, Table, numbers_table
+from cropworth.report.tables import Column, Table
 from cropworth.report.text import KINDS, percent
 from cropworth.serve.curves import HEIGHT, WIDTH, charts
 from cropworth.serve.studies import Standing
@@ -76,7 +76,6 @@ def _live_table(study: Standing) -> Table:
         epoch = f"{len(one.curve)} of up to {said['epochs']}"
         rows.append((said["name"], f"{said['train_size']:,}", str(said["seed"]), epoch, *losses))
     titles = (
-        "variant",
         "training items",
         "seed",
         "epochs done",
@@ -84,7 +83,8 @@ def _live_table(study: Standing) -> Table:
         "validation loss",
         "validation accuracy",
     )
-    return numbers_table("Trials that run now, after their latest epoch", titles, rows)
+    columns = (Column("variant", "words"), *map(Column, titles))
+    return Table("Trials that run now, after their latest epoch", columns, tuple(rows))
 
 
 def _latest(train_loss: float, validation_loss: float, accuracy: float) -> tuple[str, str, str]:
