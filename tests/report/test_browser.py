@@ -71,11 +71,10 @@ def failed_study() -> Study:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_charts_are_drawn_without_an_error(browser: Browser, report: Path, scheme: Scheme) -> None:
+def test_it_opens_without_a_complaint(browser: Browser, report: Path, scheme: Scheme) -> None:
     with opened(browser, report, scheme=scheme) as found:
-        found.page.wait_for_selector("#chart-sizes .main-svg")
-        for chart in ("chart-cost", "chart-curves", "chart-sizes"):
-            assert found.page.locator(f"#{chart} .main-svg").count() >= 1
+        found.page.locator("#chart-npv").scroll_into_view_if_needed()
+        found.page.wait_for_selector("#chart-npv .main-svg")
         found.picture(f"report-{scheme}")
         assert (found.complaints, found.requests) == ([], [])
 
@@ -125,7 +124,6 @@ def test_contents_lead_to_every_section(browser: Browser, report: Path) -> None:
 
 def test_tab_reaches_everything_in_order(browser: Browser, report: Path) -> None:
     with opened(browser, report) as found:
-        found.page.wait_for_selector(".main-svg")
         count = found.page.evaluate(f"() => (globalThis.reachable = {REACHABLE}).length")
         walked = []
         for _ in range(count):
@@ -152,7 +150,6 @@ def test_tables_scroll_in_their_own_box_on_a_phone_and_keep_their_names(browser:
 
 def test_on_paper(browser: Browser, report: Path, appraisal: Appraisal, tmp_path: Path) -> None:
     with opened(browser, report) as found:
-        found.page.wait_for_selector("#chart-sizes .main-svg")
         found.page.emulate_media(media="print")
         tables = found.page.evaluate(
             "() => [...document.querySelectorAll('table')].filter((one) => one.rows.length < 40)"

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import yaml
 from markupsafe import Markup, escape
-from plotly.offline import get_plotlyjs
 
-from cropworth.report import charts, tables, text
+from cropworth.report import tables, text
+from cropworth.report.charts import make_charts
+from cropworth.report.controls import controls
+from cropworth.report.drawings import drawings, embedded, plotly_packed
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
+from cropworth.report.provenance import provenance_table
 from cropworth.report.reasons import next_step, reasons
+from cropworth.report.trace import formulas_of, trace
+from cropworth.report.trials import trials_table
 from cropworth.study.ledger import write_asked_for
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
@@ -41,25 +44,37 @@ def write_report(study: Study, appraisal: Appraisal, economics: Economics, path:
 
 def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
     """The page's HTML."""
-    candidate = text.headline_candidate(appraisal)
+    candidate, outlook = text.headline_candidate(appraisal), outlook_tables(appraisal)
+    shown = {
+        "candidates": tables.candidates_table(appraisal),
+        "variants": tables.variants_table(study, appraisal),
+        "sizes": tables.sizes_table(appraisal),
+        "failures": tables.failures_table(study),
+        "trials": trials_table(study),
+    }
+    formulas = formulas_of((*shown.values(), *outlook))
+    charts = make_charts(study, appraisal, economics.margin)
     return _template().render(
-        plotly_script=Markup(get_plotlyjs()),
+        plotly=plotly_packed(),
         study=study,
         appraisal=appraisal,
         caveats=_caveats(study, appraisal, economics),
         verdict=text.verdict_word(candidate),
         reasons=reasons(appraisal),
+        controls=controls(study, appraisal, economics),
         next_step=next_step(appraisal),
-        candidates=tables.candidates_table(appraisal),
-        outlook=outlook_tables(appraisal),
+        **shown,
+        outlook=outlook,
         next_sentences=next_sentences(appraisal),
-        variants=tables.variants_table(study, appraisal),
-        sizes=tables.sizes_table(appraisal),
-        failures=tables.failures_table(study),
+        formulas=formulas,
+        trace=trace(study, appraisal, economics, formulas),
+        provenance=provenance_table(study, economics),
         prices=tables.prices_table(economics, appraisal.not_priced),
         environments=tables.environment_tables(study),
         album=make_album(study, appraisal.largest.train_size),
-        charts=_charts(study, appraisal),
+        charts=charts,
+        drawings=drawings(charts),
+        figures=embedded(study, appraisal, charts),
         kinds=text.KINDS,
         brought=text.BROUGHT if study.from_files else "",
         timing=tables.timing(study),
@@ -81,16 +96,6 @@ def _caveats(study: Study, appraisal: Appraisal, economics: Economics) -> list[t
     return [(about, sentences) for about, sentences in found if sentences]
 
 
-def _charts(study: Study, appraisal: Appraisal) -> dict[str, Any]:
-    """Plotly's data and layout, by the id of the page's element; charts without anything to show are left out."""
-    figures = {
-        "chart-cost": charts.accuracy_against_cost(study, appraisal),
-        "chart-curves": charts.training_curves(study, appraisal),
-        "chart-sizes": charts.accuracy_by_size(study, appraisal),
-    }
-    return {name: json.loads(figure.to_json()) for name, figure in figures.items() if figure is not None}
-
-
 @functools.cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
@@ -101,6 +106,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"headings": _headings, "breakable": _breakable}
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment.get_template("report.html.j2")
 
 

@@ -7,7 +7,7 @@ const appraise = (() => {
   "use strict";
 
   const { FEWEST_SEEDS, halfWidth, intervalAround, intervalAt, npv } = scenario;
-  const { quantileOfSorted, tCdf } = distributions;
+  const { quantileOfSorted, sorted, tCdf } = distributions;
   const { money } = words;
 
   // worth/verdict.py
@@ -119,40 +119,42 @@ const appraise = (() => {
 
   // worth/outlook.py
 
-  const QUANTILES = [0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975];
+  const QUANTILES = [...Array.from({ length: 99 }, (_, i) => (i + 1) / 100), 0.025, 0.975].sort((a, b) => a - b);
   const ACCEPTABILITY_STEPS = 21;
   const ACCEPTABILITY_REACH = 4;
   const FACTORS = [0.25, 0.5, 1, 2, 4];
+  const [VOLUMES, BESIDE, FARTHEST] = [41, 4, 1000];
   const NOT_DOUBLED = ["growth", "compute_price_change"];
 
   const chanceAbove = (npvs, margin) => {
     let above = 0;
-    for (const value of npvs) if (value > margin) above++;
+    for (let d = 0; d < npvs.length; d++) if (npvs[d] > margin) above++;
     return above / npvs.length;
   };
 
   // Expected value of perfect information (worth/information.py).
   const evpi = (npvs, margin) => {
-    let [sum, positive] = [0, 0];
-    for (const value of npvs) {
-      sum += value - margin;
-      positive += Math.max(0, value - margin);
+    let sum = 0;
+    let positive = 0;
+    for (let d = 0; d < npvs.length; d++) {
+      sum += npvs[d] - margin;
+      positive += Math.max(0, npvs[d] - margin);
     }
     return Math.max(0, positive / npvs.length - Math.max(0, sum / npvs.length));
   };
 
   // What needs the draws alone, of every candidate.
-  const chances = ({ sorted }, margin) => ({
-    probability_worth_it: chanceAbove(sorted, margin),
-    quantiles: QUANTILES.map((p) => [p, quantileOfSorted(sorted, p)]),
-    perfect_information: evpi(sorted, margin),
+  const chances = (npvs, margin) => ({
+    probability_worth_it: chanceAbove(npvs, margin),
+    quantiles: QUANTILES.map((p) => [p, quantileOfSorted(npvs, p)]),
+    perfect_information: evpi(npvs, margin),
   });
 
-  const acceptability = ({ economics }, { simulate }) => {
+  const acceptability = ({ economics }, simulate, npvs) => {
     const reach = ACCEPTABILITY_REACH * (economics.means.get(economics.errorPrice) || 1);
     return Array.from({ length: ACCEPTABILITY_STEPS }, (_, step) => {
       const amount = step === ACCEPTABILITY_STEPS - 1 ? reach : step * (reach / (ACCEPTABILITY_STEPS - 1));
-      return [amount, chanceAbove(simulate(amount), economics.margin)];
+      return [amount, chanceAbove(simulate(amount, npvs), economics.margin)];
     });
   };
 
@@ -223,6 +225,17 @@ const appraise = (() => {
     };
   };
 
+  const geometric = (from, to, count) =>
+    Array.from({ length: count }, (_, i) => (i === count - 1 ? to : from * (to / from) ** (i / (count - 1))));
+
+  const breakEvenCurve = (kase, rates, pays) => {
+    const now = kase.economics.means.get("predictions_per_year");
+    const near = now && pays ? Math.min(Math.max(pays, now / FARTHEST), now * FARTHEST) : pays;
+    const marks = [now, near].filter(Boolean);
+    const volumes = marks.length ? geometric(Math.min(...marks) / BESIDE, Math.max(...marks) * BESIDE, VOLUMES) : [];
+    return { volumes, npv: volumes.map((predictions_per_year) => intervalAt(kase, { predictions_per_year }, rates)) };
+  };
+
   // worth/candidate.py
 
   const UNKNOWN = { estimate: null, low: null, high: null };
@@ -282,22 +295,22 @@ const appraise = (() => {
     const { economics } = kase;
     const simulate = simulation.simulate(kase, shared);
     const price = shared.drawn.get(economics.errorPrice) ?? economics.means.get(economics.errorPrice);
-    return { simulate, sorted: simulate(price).sort() };
+    return { simulate, sorted: sorted(simulate(price, shared.npvs)) };
   };
 
   const candidateOf = (economics, shared, candidate) => {
     const { name, kind, deployable, seeds, rates } = candidate;
     const kase = scenario.makeCase(economics, candidate);
     const drawn = drawsOf(kase, shared);
-    const sorted = drawn && drawn.sorted;
+    const inOrder = drawn && drawn.sorted;
     const { margin, means, years } = economics;
-    const together = scenario.interval(kase, sorted, rates);
+    const together = scenario.interval(kase, inOrder, rates);
     const verdict = deployable ? judge(together, margin) : null;
     const settles = verdict === OPEN ? whatWouldSettleIt(kase, candidate) : NOTHING_SETTLES;
     const { brought, costs } = scenario.presentValues(kase, means);
     const spent = scenario.sumOf(costs);
     const p = scenario.timed(means);
-    const unit = scenario.atYear(p, 0, economics.instances);
+    const unit = scenario.atYear(p, economics.instances, 0);
     const flows = Array.from({ length: years }, (_, t) => scenario.flow(kase, t));
     const investment = scenario.investment(kase);
     const gains = scenario.gainsComponents(kase.gains, scenario.coefficients(economics, means));
@@ -310,7 +323,7 @@ const appraise = (() => {
         deployable,
         verdict,
         reason: reasonOf(verdict, seeds, settles),
-        npv: scenario.interval(kase, sorted),
+        npv: scenario.interval(kase, inOrder),
         npv_together: together,
         roi: spent > 0 ? (brought - spent) / spent : null,
         dominates: brought >= 0 && 0 >= spent && brought > spent,
@@ -321,14 +334,14 @@ const appraise = (() => {
         break_even_compute_price: breakEven(kase, "compute_price_per_hour"),
         value_per_prediction: intervalAround(scenario.gain(kase, means), gains),
         inference_cost_per_prediction:
-          kase.found.paid * scenario.atYear({ ...p, predictions_per_year: 1 }, 0, economics.instances).inference,
+          kase.found.paid * scenario.atYear({ ...p, predictions_per_year: 1 }, economics.instances, 0).inference,
         investment,
         upkeep_per_year: unit.engineering + kase.found.seconds * unit.training,
         cash_flow_per_year: flows[0],
         costs: costsOf(kase, costs),
         seeds,
         ...settles,
-        outlook: drawn && chances(drawn, margin),
+        outlook: inOrder && chances(inOrder, margin),
       },
     };
   };
@@ -348,9 +361,10 @@ const appraise = (() => {
       const { kase, drawn, said } = best;
       const { rates } = kase.candidate;
       Object.assign(said.outlook, {
-        acceptability: acceptability(kase, drawn),
+        acceptability: acceptability(kase, drawn.simulate, shared.npvs),
         tornado: tornado(kase, rates),
         grid: grid(kase, rates),
+        break_even_curve: breakEvenCurve(kase, rates, said.break_even_predictions_per_year),
       });
     }
     const candidates = found.map(({ said }) => said);
@@ -358,6 +372,7 @@ const appraise = (() => {
       headline: headlineOf(best && best.said, candidates, model, economics),
       best: best && best.said.name,
       error_price: economics.errorPrice,
+      margin: economics.margin,
       candidates: Object.fromEntries(candidates.map((said) => [said.name, said])),
     };
   };

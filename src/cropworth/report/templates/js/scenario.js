@@ -3,28 +3,22 @@
 const scenario = (() => {
   "use strict";
 
-  const { NORMAL_FROM, tQuantile, midpointQuantiles, quantileOfSorted } = distributions;
+  const { NORMAL_FROM, remembered, tQuantile, midpointQuantiles, quantileOfSorted } = distributions;
   const ALPHA = 0.05;
   const ALONE = { seeds: ALPHA, others: ALPHA };
   const FEWEST_SEEDS = 3;
   const DRAWS = 10000;
   const JOULES_PER_KWH = 3.6e6;
 
-  // What takes long and comes back: as many as a page's few candidates need, and forgotten together.
-  const remembered = (make, most) => {
-    const known = new Map();
-    return (...key) => {
-      const name = key.join();
-      if (!known.has(name)) {
-        if (known.size >= most) known.clear();
-        known.set(name, make(...key));
-      }
-      return known.get(name);
-    };
-  };
+  const t = remembered((df, alpha) => tQuantile(1 - alpha / 2, Math.min(df, NORMAL_FROM)), 2000);
 
-  const t = remembered((df, alpha) => tQuantile(1 - alpha / 2, Math.min(df, NORMAL_FROM)), 5000);
-  const draws = remembered((df) => midpointQuantiles(Math.min(df, NORMAL_FROM), DRAWS), 50);
+  // Draws of t in the order of a permutation: a quantile in each of DRAWS equal parts.
+  const draws = remembered((df, order) => {
+    const table = midpointQuantiles(Math.min(df, NORMAL_FROM), DRAWS);
+    const values = new Float64Array(DRAWS);
+    for (let d = 0; d < DRAWS; d++) values[d] = table[order[d]];
+    return values;
+  }, 20);
 
   // The model as it stands in the page's JSON, its base 64 and triangles unpacked.
 
@@ -219,51 +213,58 @@ const scenario = (() => {
     return [...each.map((a) => share * a), ...each.map((a) => (1 - share) * a)];
   };
 
-  // Money over time. What one unit of each kind costs, or brings, in year `t` (the first is 0): predictions for each
-  // money gained, inference for each second (money, on instances), training for each second, energy for each joule.
+  // Money over time (worth/money.py). What one unit of each kind costs, or brings: predictions for each money gained,
+  // inference for each second (money, on instances), training for each second, energy for each joule.
 
-  const atYear = (p, t, instances) => {
-    const volume = p.predictions_per_year * (1 + p.growth) ** t;
-    const cheaper = (1 + p.compute_price_change) ** t;
-    const hourly = p.compute_price_per_hour / 3600;
-    return {
-      predictions: volume,
-      engineering: p["engineering.per_year"],
-      training: p.retrainings_per_year * cheaper * hourly,
-      inference: (volume * cheaper * (instances ? 1 : hourly)) / p.utilisation,
-      trainingJoules: p.retrainings_per_year,
-      inferenceJoules: volume,
-    };
-  };
-
-  const now = (p) => ({
-    predictions: 0,
-    engineering: p["engineering.once"],
-    training: p.compute_price_per_hour / 3600,
-    inference: 0,
-    trainingJoules: 1,
-    inferenceJoules: 0,
-  });
-
-  const UNITS = ["predictions", "engineering", "training", "inference", "trainingJoules", "inferenceJoules"];
   const TIMED = [
     "predictions_per_year", "growth", "compute_price_per_hour", "compute_price_change", "utilisation",
     "retrainings_per_year", "engineering.once", "engineering.per_year", "discount_rate", "energy_price_per_kwh",
     "carbon_kg_per_kwh", "carbon_price_per_tonne",
   ];
-
-  // One unit of each kind, over all years, in money (or joules) of today.
-  const presentUnits = (p, years, instances) => {
-    const sums = now(p);
-    for (let t = 0; t < years; t++) {
-      const unit = atYear(p, t, instances);
-      const discount = (1 + p.discount_rate) ** -(t + 1);
-      for (const name of UNITS) sums[name] += unit[name] * discount;
-    }
-    return sums;
-  };
+  const UNITS = ["predictions", "engineering", "training", "inference", "trainingJoules", "inferenceJoules"];
 
   const timed = (prices) => Object.fromEntries(TIMED.map((path) => [path, prices.get(path)]));
+
+  // Over a time that holds so many years, or so many first years' volume, compute price, or both; with what is spent at
+  // once or (0) without.
+  const unitsOver = (p, instances, years, volume, cheaper, cheaperVolume, atOnce) => {
+    const hourly = p.compute_price_per_hour / 3600;
+    return {
+      predictions: p.predictions_per_year * volume,
+      engineering: atOnce * p["engineering.once"] + years * p["engineering.per_year"],
+      training: (atOnce + p.retrainings_per_year * cheaper) * hourly,
+      inference: (p.predictions_per_year * cheaperVolume * (instances ? 1 : hourly)) / p.utilisation,
+      trainingJoules: atOnce + years * p.retrainings_per_year,
+      inferenceJoules: p.predictions_per_year * volume,
+    };
+  };
+
+  // Before the first year.
+  const atOnce = (p, instances) => unitsOver(p, instances, 0, 0, 0, 0, 1);
+
+  // In year `t`, the first is 0.
+  const atYear = (p, instances, t) => {
+    const volume = (1 + p.growth) ** t;
+    const cheaper = (1 + p.compute_price_change) ** t;
+    return unitsOver(p, instances, 1, volume, cheaper, volume * cheaper, 0);
+  };
+
+  // Over all years, in money (or joules) of today.
+  const presentUnits = (p, instances, years) => {
+    const [grown, cheapened, discounted] = [1 + p.growth, 1 + p.compute_price_change, 1 / (1 + p.discount_rate)];
+    let [volume, cheaper, discount] = [1, 1, 1];
+    let [ofYears, ofVolume, ofCheaper, ofBoth] = [0, 0, 0, 0];
+    for (let t = 0; t < years; t++) {
+      discount *= discounted;
+      ofYears += discount;
+      ofVolume += discount * volume;
+      ofCheaper += discount * cheaper;
+      ofBoth += discount * volume * cheaper;
+      volume *= grown;
+      cheaper *= cheapened;
+    }
+    return unitsOver(p, instances, ofYears, ofVolume, ofCheaper, ofBoth, 1);
+  };
 
   // What a candidate costs by kind, of such units.
   const costs = (found, unit, p) => {
@@ -307,7 +308,7 @@ const scenario = (() => {
   // What it brings, and what it costs by kind, in money of today.
   const presentValues = (kase, prices) => {
     const p = timed(prices);
-    const unit = presentUnits(p, kase.economics.years, kase.economics.instances);
+    const unit = presentUnits(p, kase.economics.instances, kase.economics.years);
     return { unit, brought: gain(kase, prices) * unit.predictions, costs: costs(kase.found, unit, p) };
   };
 
@@ -321,7 +322,7 @@ const scenario = (() => {
     const prices = changedMeans(kase, changed);
     const found = gainsComponents(kase.gains, coefficients(kase.economics, prices), rates.seeds);
     if (found === null || kase.gains.seeds < FEWEST_SEEDS) return null;
-    const unit = presentUnits(timed(prices), kase.economics.years, kase.economics.instances);
+    const unit = presentUnits(timed(prices), kase.economics.instances, kase.economics.years);
     return [...found.map((c) => scaled(c, unit.predictions)), scaled(kase.timing, unit.inference)];
   };
 
@@ -340,18 +341,18 @@ const scenario = (() => {
   const flow = (kase, t) => {
     const { economics, found } = kase;
     const p = timed(economics.means);
-    const unit = atYear(p, t, economics.instances);
+    const unit = atYear(p, economics.instances, t);
     return gain(kase, economics.means) * unit.predictions - sumOf(costs(found, unit, p));
   };
 
   // What is spent before the first year.
   const investment = ({ economics, found }) => {
     const p = timed(economics.means);
-    return sumOf(costs(found, now(p), p));
+    return sumOf(costs(found, atOnce(p, economics.instances), p));
   };
 
   return {
-    DRAWS, FEWEST_SEEDS, UNITS, JOULES_PER_KWH, draws, unpackedModel, bilinear, byStratum, total, agreement, variances,
+    DRAWS, FEWEST_SEEDS, UNITS, JOULES_PER_KWH, draws, unpackedModel, dot, bilinear, byStratum, total, agreement, variances,
     gainsComponents, halfWidth, intervalAround, quantile, readPrices, coefficients, atYear, presentUnits, timed, sumOf,
     makeCase, gain, presentValues, npv, components, intervalAt, interval, flow, investment,
   };
