@@ -55,7 +55,7 @@ def setup(app: Sphinx) -> None:
 
 nitpicky = True  # a reference that leads nowhere is an error
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|numpy|np|nn|collections|pathlib|typing|F)(\..*)?"),
+    ("py:.*", r"(torch|numpy|np|nn|collections|contextlib|pathlib|typing|F)(\..*)?"),
     # Aliases of types, which have no page.
     ("py:class", r"cropworth\.(crops\.spatial\.Reader|data\.signature\.Numbers|study\.classifier\.Classifier)"),
     ("py:class", r"dict\[str"),
