@@ -42,7 +42,7 @@ GUESSED: dict[str, Any] = {
     },
 }
 # What the page says, but for its own controls and inside of charts; white space aside.
-TEXT = """() => [...document.querySelectorAll("main > :not(.what-if), title")].map((node) => {
+TEXT = """() => [...document.querySelectorAll("main > :not(.what-if), head title")].map((node) => {
   const copy = node.cloneNode(true);
   copy.querySelectorAll(".chart > div").forEach((chart) => chart.remove());
   return copy.textContent.replace(/\\s+/g, "");

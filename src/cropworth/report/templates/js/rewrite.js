@@ -107,6 +107,6 @@ const writeHeader = (result, study, measured, currency, years) => {
   if (!best) return;
   reasonsAt(best, measured[result.best], currency, years).forEach(([first, priced], index) => {
     const item = document.getElementById(`reason-${index + 1}`);
-    item.replaceChildren(item.querySelector("b"), ` ${first} `, element("span", { class: "priced" }, priced));
+    item.replaceChildren(`${first} `, element("span", { class: "priced" }, priced));
   });
 };
