@@ -24,7 +24,7 @@ from cropworth.report.html import render
 from cropworth.study.ledger import Ledger
 
 DOCS = Path(__file__).parents[1] / "docs"
-WIDTH, COLOURS = 1000, 96
+WIDTH, TALL, COLOURS = 1000, 1150, 96
 # The text of the report is grey on white: a palette of few colours loses nothing that one sees.
 LARGEST = 150_000
 
@@ -47,13 +47,13 @@ class Shot:
 
 
 SHOTS = (
-    Shot("report", "main", 1150),
+    Shot("report", "main", TALL),
     Shot("report/verdict", "section:has(h1), header:has(h1)", 620),
     Shot("report/worth", "section:has(#worth)", 490),
-    Shot("report/depends", "section:has(#depends)", 1130),
+    Shot("report/depends", "section:has(#depends)", 1055),
     Shot("report/measured", "section:has(#measured)", 400),
     Shot("report/crops", "section:has(#crops)", 670),
-    Shot("report/what-if", "main", 1150, {"predictions_per_year": "100000"}),
+    Shot("report/what-if", "main", TALL, {"predictions_per_year": "100000"}),
 )
 
 
@@ -65,7 +65,7 @@ def main(folder: Path) -> None:
         path = Path(beside) / "report.html"
         path.write_text(render(study, appraise(study, economics), economics), encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
+        page = browser.new_page(viewport={"width": WIDTH, "height": TALL}, color_scheme="light")
         page.goto(path.as_uri(), wait_until="load")
         page.wait_for_timeout(3000)  # charts are drawn after the first paint
         for shot in SHOTS:
@@ -82,6 +82,7 @@ def take(page: Page, shot: Shot) -> str:
             return "the page has no fields"
         number.fill(price)
         number.press("Enter")
+    page.evaluate("scrollTo(0, 0)")
     found = page.query_selector(shot.element)
     box = found.bounding_box() if found else None
     if box is None:
