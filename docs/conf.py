@@ -20,7 +20,7 @@ suppress_warnings = ["myst.header"]  # results printed by `cropworth report` beg
 html_theme = "furo"
 html_title = "cropworth"
 html_static_path = ["_static"]
-html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
@@ -55,7 +55,7 @@ def setup(app: Sphinx) -> None:
 
 nitpicky = True  # a reference that leads nowhere is an error
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|numpy|np|nn|collections|pathlib|typing|F)(\..*)?"),
+    ("py:.*", r"(torch|numpy|np|nn|collections|contextlib|pathlib|typing|F)(\..*)?"),
     # Aliases of types, which have no page.
     ("py:class", r"cropworth\.(crops\.spatial\.Reader|data\.signature\.Numbers|study\.classifier\.Classifier)"),
     ("py:class", r"dict\[str"),

@@ -37,7 +37,7 @@ def _section(name: str, command: TyperCommand) -> str:
     words = [f"cropworth {name}", *map(_word, arguments), *(f"{p.opts[0]} ..." for p in options if p.required)]
     rows = [f"| `{_name(p)}` | {_linked(p.help)} |" for p in arguments]
     rows += [f"| {_names(p)} | {' '.join(_told(p))} |" for p in options]
-    table = ["| | |", "|---|---|", *rows, ""] if rows else []
+    table = ["| given | says |", "|---|---|", *rows, ""] if rows else []
     return "\n".join([f"## {name}", "", f"`{' '.join(words)}`", "", _linked(command.help), "", *table])
 
 

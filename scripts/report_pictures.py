@@ -12,7 +12,8 @@ import io
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -23,7 +24,7 @@ from cropworth.report.html import render
 from cropworth.study.ledger import Ledger
 
 DOCS = Path(__file__).parents[1] / "docs"
-WIDTH, COLOURS = 1000, 96
+WIDTH, TALL, COLOURS = 1000, 1150, 96
 # The text of the report is grey on white: a palette of few colours loses nothing that one sees.
 LARGEST = 150_000
 
@@ -36,21 +37,23 @@ class Shot:
         name: of the picture, in docs.
         element: what is shown, from its upper edge on.
         height: pixels of it at most.
+        prices: what is typed into the page's fields before, by their paths.
     """
 
     name: str
     element: str
-    height: int = 700
+    height: int
+    prices: Mapping[str, str] = field(default_factory=dict)
 
 
 SHOTS = (
-    Shot("report", "main", 1150),
+    Shot("report", "main", TALL),
     Shot("report/verdict", "section:has(h1), header:has(h1)", 620),
-    Shot("report/what-if", "section:has(#your-prices)", 760),
-    Shot("report/worth", "section:has(#worth)", 560),
-    Shot("report/depends", "section:has(#depends)", 900),
-    Shot("report/measured", "section:has(#measured)", 560),
-    Shot("report/crops", "section:has(#crops)", 760),
+    Shot("report/worth", "section:has(#worth)", 490),
+    Shot("report/depends", "section:has(#depends)", 1055),
+    Shot("report/measured", "section:has(#measured)", 400),
+    Shot("report/crops", "section:has(#crops)", 670),
+    Shot("report/what-if", "main", TALL, {"predictions_per_year": "100000"}),
 )
 
 
@@ -62,7 +65,7 @@ def main(folder: Path) -> None:
         path = Path(beside) / "report.html"
         path.write_text(render(study, appraise(study, economics), economics), encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
+        page = browser.new_page(viewport={"width": WIDTH, "height": TALL}, color_scheme="light")
         page.goto(path.as_uri(), wait_until="load")
         page.wait_for_timeout(3000)  # charts are drawn after the first paint
         for shot in SHOTS:
@@ -73,6 +76,13 @@ def main(folder: Path) -> None:
 
 def take(page: Page, shot: Shot) -> str:
     """Write one picture, and say how large it is."""
+    for path, price in shot.prices.items():
+        number = page.query_selector(f'[data-path="{path}"] input[type=text]')
+        if number is None:
+            return "the page has no fields"
+        number.fill(price)
+        number.press("Enter")
+    page.evaluate("scrollTo(0, 0)")
     found = page.query_selector(shot.element)
     box = found.bounding_box() if found else None
     if box is None:
