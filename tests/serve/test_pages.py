@@ -73,7 +73,7 @@ def test_a_study(studies: Path) -> None:
 def test_pictures_are_those_of_the_record(studies: Path) -> None:
     page, ledger = asked(studies, f"/studies/{key(studies)}").text, Ledger(studies / "july" / "tiny")
     found = re.findall(r'(/studies/\w+/pictures/(\w+)/(whole|crop)/(\d+))"', page)
-    assert len(found) == 12
+    assert {part for _, _, part, _ in found} == {"whole", "crop"}
     for address, trial, part, index in found[:4]:
         answer = asked(studies, address)
         assert answer.headers["content-type"] == "image/png"

@@ -92,8 +92,8 @@ class _Pages:
         parts: dict[str, Part] = {"whole": "whole", "crop": "crop"}
         if trial is None or asked["part"] not in parts or asked["index"] >= len(trial.examples):
             raise HTTPException(404)
-        pixels = picture(Ledger(study.folder), trial, asked["index"], parts[asked["part"]])
-        return Response(pixels, media_type="image/png")
+        kind, pixels = picture(Ledger(study.folder), trial, asked["index"], parts[asked["part"]])
+        return Response(pixels, media_type=kind)
 
     def _asked(self, request: Request) -> Standing:
         study = self.shelf.of(request.path_params["key"])

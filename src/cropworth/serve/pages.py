@@ -19,7 +19,7 @@ from cropworth.serve.trials import Trial
 from cropworth.serve.verdicts import Verdict
 from cropworth.worth.words import MISSING, number
 
-STYLES = ("base", "tables", "pictures", "narrow_and_print")  # of the report's
+STYLES = ("base", "tables", "narrow_and_print")  # of the report's
 
 
 def list_page(root: Path, found: Sequence[tuple[Standing, Verdict | None]]) -> str:
