@@ -22,6 +22,7 @@ import numpy as np
 from finding import provenance
 from numpy.typing import NDArray
 
+from cropworth.report.document import document
 from cropworth.report.markdown import to_markdown
 from cropworth.study.ledger import Ledger
 from cropworth.study.record import Study
@@ -94,7 +95,7 @@ def main() -> None:
     study = Ledger(arguments.folder).read()
     economics = read_economics(study.economics)
     counted = table(*gains(study, economics), arguments.studies)
-    summary = to_markdown(study, appraise(study, economics), economics)
+    summary = to_markdown(document(study, appraise(study, economics), economics))
     arguments.out.write_text(f"{counted}\n\n{arguments.studies:,} studies of each kind. {provenance()}.\n\n{summary}")
 
 

@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, where, and with which exit status."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from command import Run
 from cropworth.data.build import CACHE
 from cropworth.worth.economics import read_economics
 from tiny import tiny_values, write_images, write_plan
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "appraisal.schema.json").read_text())
+DOCS = Path(__file__).parents[1] / "docs"
+SCHEMA = json.loads((DOCS / "appraisal.schema.json").read_text())
 
 
 def test_a_study_from_files_to_a_verdict(run: Run, tiny: Path) -> None:
@@ -116,10 +120,62 @@ def test_report_and_markdown(run: Run, finished: Path, tmp_path: Path) -> None:
     assert status == 0
     assert "page.html" in out
     assert "<html" in (tmp_path / "page.html").read_text()
-    status, out, _ = run("report", finished, "--markdown", "--set", "economics.cost_per_error=77")
+    status, out, _ = run("report", finished, "--format", "md", "--set", "economics.cost_per_error=77")
     assert status == 0
     assert "| baseline" in out
     assert "77" in out
+    assert run("report", finished, "--format", "md", "--to", tmp_path / "pr.md")[0] == 0
+    assert "| baseline" in (tmp_path / "pr.md").read_text()
+
+
+def valid(plain: Any, name: str) -> bool:
+    """Whether it holds to the schema of that name in docs/, which may name another there."""
+    schemas = {path.name: json.loads(path.read_text()) for path in DOCS.glob("*.schema.json")}
+    registry = Registry().with_resources((key, DRAFT202012.create_resource(schema)) for key, schema in schemas.items())
+    jsonschema.Draft202012Validator(schemas[name], registry=registry).validate(plain)
+    return True
+
+
+def test_the_report_as_json_holds_to_its_schema(run: Run, finished: Path) -> None:
+    status, out, _ = run("report", finished, "--format", "json")
+    assert status == 0
+    found = json.loads(out)
+    assert valid(found, "report.schema.json")
+    assert found["document"]["verdict"] == found["appraisal"]["headline"]
+    assert [trial["trial"] for trial in found["trials"]] == json.loads((finished / "study.json").read_text())["trials"]
+    with pytest.raises(jsonschema.ValidationError):
+        valid(found | {"appraisal": {}}, "report.schema.json")
+
+
+def test_two_studies_side_by_side(run: Run, finished: Path, finished_once: Path, tmp_path: Path) -> None:
+    header = json.loads((finished / "study.json").read_text())
+    header["economics"] |= {"cost_per_error": 1e-9}
+    header["plan"]["training"]["epochs"] += 1
+    (finished / "study.json").write_text(json.dumps(header))
+    status, out, _ = run("compare", finished, finished_once / "study", "--format", "json")
+    assert status == 0
+    found = json.loads(out)
+    assert valid(found, "comparison.schema.json")
+    assert [one["what"] for one in found["differences"]] == ["training.epochs"]
+    assert found["before"]["candidates"] == found["after"]["candidates"]  # under the same prices
+    status, shown, _ = run("compare", finished, finished_once / "study")
+    assert status == 0
+    assert "training.epochs" in shown
+    status, _, _ = run("compare", finished, finished_once / "study", "--format", "md", "--to", tmp_path / "pr.md")
+    assert (status, "| training.epochs |" in (tmp_path / "pr.md").read_text()) == (0, True)
+    status, _, told = run("compare", finished, tmp_path / "nowhere")
+    assert status == 2
+    assert "nowhere, which is no study" in told
+
+
+def test_the_report_on_a_terminal_says_what_markdown_says(run: Run, finished: Path, tmp_path: Path) -> None:
+    markdown, shown = (run("report", finished, "--format", form)[1] for form in ("md", "terminal"))
+    titles = re.findall(r"^## (.*)$", markdown, re.MULTILINE)
+    assert "What each candidate is worth" in titles
+    assert [line.strip() for line in shown.splitlines() if line.strip() in titles] == titles
+    status, _, told = run("report", finished, "--format", "terminal", "--to", tmp_path / "x")
+    assert (status, (tmp_path / "x").exists()) == (2, False)
+    assert "--format md" in told
 
 
 @pytest.fixture
@@ -161,7 +217,7 @@ def test_a_report_of_models_trained_elsewhere(run: Run, own: Path) -> None:
     assert status == 0
     assert "preds.html" in out
     assert "tomorrow" in (own / "preds.html").read_text()
-    status, out, _ = run("report", *files, "--markdown", "--economics", own / "prices.yaml")
+    status, out, _ = run("report", *files, "--format", "md", "--economics", own / "prices.yaml")
     assert status == 0
     assert "| cost\\_per\\_error | 2 |" in out
 

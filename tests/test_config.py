@@ -68,6 +68,13 @@ def test_a_file_that_is_no_mapping(tmp_path: Path, content: bytes, message: str)
         read_yaml(path)
 
 
+def test_days_are_text_as_in_json(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("day: 2026-01-31\nshare: 5e6\nyes: true\n")
+    assert read_yaml(path) == {"day": "2026-01-31", "share": 5e6, True: True}
+    assert parse_scalar("2026-01-31") == "2026-01-31"
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CropworthError, match=r"missing\.yaml \(No such file"):
         read_yaml(tmp_path / "missing.yaml")

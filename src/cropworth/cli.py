@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,7 +23,10 @@ from cropworth.arguments import (
 )
 from cropworth.errors import CropworthError
 from cropworth.terminal import (
+    as_text,
     busy,
+    give,
+    give_document,
     out,
     print_appraisal,
     print_error,
@@ -71,6 +74,11 @@ Numbers = Annotated[
 Prices = Annotated[
     Path | None, typer.Option("--economics", help="A YAML file of prices, or a plan with them; instead of the plan's.")
 ]
+Form = Annotated[
+    Literal["html", "md", "json", "terminal"],
+    typer.Option("--format", help="html; md, Markdown for a pull request; json, of docs/report.schema.json; terminal."),
+]
+Target = Annotated[Path | None, typer.Option("--to", help="A file to write; by default it is printed.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Trials at a time; by default one a processor.")]
 Trackers = Annotated[
     list[str] | None,
@@ -203,7 +211,7 @@ def appraise(
     found = priced(given_study(folder, predictions, costs, baseline, numbers)[0], prices)
     _, appraisal = appraised(found, settings or [])
     if as_json:
-        sys.stdout.write(json.dumps(to_json(appraisal), indent=2, allow_nan=False) + "\n")
+        give(as_text(to_json(appraisal)), None)
     else:
         print_appraisal(appraisal)
 
@@ -217,22 +225,59 @@ def report(
     numbers: Numbers = None,
     prices: Prices = None,
     settings: Settings = None,
+    form: Form = "html",
     to: Annotated[
         Path | None,
-        typer.Option("--to", help="The page's path; by default report.html in the study, or beside the predictions."),
+        typer.Option(
+            "--to",
+            help="A file to write; by default html goes to report.html in the study, or beside the predictions, and "
+            "what is not html is printed.",
+        ),
     ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the summary as Markdown instead.")] = False,
 ) -> None:
-    """Write the report: one HTML page that needs nothing else."""
+    """Write the report: one HTML page that needs nothing else; or the same as Markdown, as JSON, or on the terminal."""
     unpriced, beside = given_study(folder, predictions, costs, baseline, numbers)
     found = priced(unpriced, prices)
     economics, appraisal = appraised(found, settings or [])
-    if markdown:
-        from cropworth.report.markdown import to_markdown
-
-        sys.stdout.write(to_markdown(found, appraisal, economics))
-    else:
+    if form == "html":
         print_report(found, appraisal, economics, to or beside)
+        return
+    from cropworth.report.document import document
+
+    told = document(found, appraisal, economics)
+    if form == "json":
+        from cropworth.report.as_json import report_as_json
+
+        give(as_text(report_as_json(told, found, appraisal, economics)), to)
+    else:
+        give_document(told, form, to)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="The folder of a study, say last month's.")],
+    after: Annotated[Path, typer.Argument(help="The folder of another, say today's.")],
+    prices: Prices = None,
+    settings: Settings = None,
+    form: Annotated[
+        Literal["md", "json", "terminal"], typer.Option("--format", help="md, json or terminal.")
+    ] = "terminal",
+    to: Target = None,
+) -> None:
+    """Set two studies side by side, under the same prices: the second's, or those of --economics."""
+    from cropworth.report.comparison import comparison_document
+    from cropworth.worth.comparison import compare as compare_studies
+
+    new = priced(given_study(after, None, None, None, None)[0], prices)
+    old = replace(given_study(before, None, None, None, None)[0], economics=new.economics)
+    found = compare_studies(*((study, appraised(study, settings or [])[1]) for study in (old, new)))
+    told = comparison_document(found, f"the prices of {prices or after}")
+    if form == "json":
+        from cropworth.report.as_json import comparison_as_json
+
+        give(as_text(comparison_as_json(told, found)), to)
+    else:
+        give_document(told, form, to)
 
 
 @app.command()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +16,7 @@ from cropworth.errors import CropworthError
 
 if TYPE_CHECKING:
     from cropworth.data.task import Task
+    from cropworth.report.document import Document
     from cropworth.study.propose import Proposal
     from cropworth.study.record import Study
     from cropworth.study.run import Estimate, Prepared
@@ -132,15 +135,16 @@ def print_look(look: Look) -> None:
 
 
 def print_appraisal(appraisal: Appraisal) -> None:
-    """The table of variants, the verdict, and what to do next."""
-    from cropworth.report.outlook import next_of_best
+    """The table of variants, the verdict, why it is that, and what to measure next."""
+    from cropworth.report.reasons import next_step, reasons
     from cropworth.report.text import terminal_table, waiting_line
 
     out.print(terminal_table(appraisal))
     if waiting := waiting_line(appraisal):
         out.print(waiting, highlight=False, markup=False)
     out.print(f"\n[bold]{appraisal.headline}[/]", highlight=False)
-    for sentence in (*next_of_best(appraisal), *appraisal.gaps):
+    told = [*(f"- {reason}" for reason in reasons(appraisal)), f"What to measure next: {next_step(appraisal)}"]
+    for sentence in (*told, *appraisal.gaps):
         out.print(sentence, highlight=False, markup=False)
 
 
@@ -150,6 +154,44 @@ def print_report(found: Study, appraisal: Appraisal, economics: Economics, path:
 
     write_report(found, appraisal, economics, path)
     out.print(f"Report: {path}", highlight=False, soft_wrap=True)
+
+
+def give_document(document: Document, form: Literal["md", "terminal"], to: Path | None) -> None:
+    """A report in words: as Markdown, where it was asked for or printed; or for the terminal.
+
+    Raises:
+        CropworthError: the terminal was asked for with a file, or the file cannot be written.
+    """
+    if form == "md":
+        from cropworth.report.markdown import to_markdown
+
+        give(to_markdown(document), to)
+        return
+    from cropworth.report.console import OnTerminal
+
+    if to is not None:
+        raise CropworthError(f"--format terminal with --to {to}", "one of them", "Use --format md for a file.")
+    out.print(OnTerminal(document))
+
+
+def give(text: str, to: Path | None) -> None:
+    """Write the text where a user wants it; on standard output where no path is given.
+
+    Raises:
+        CropworthError: it cannot be written there.
+    """
+    if to is None:
+        sys.stdout.write(text)
+        return
+    from cropworth.study.ledger import write_asked_for
+
+    write_asked_for(to, text)
+    out.print(f"Written: {to}", highlight=False, soft_wrap=True)
+
+
+def as_text(plain: dict[str, Any]) -> str:
+    """Plain data as JSON."""
+    return json.dumps(plain, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def duration(seconds: float) -> str:

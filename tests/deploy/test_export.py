@@ -214,7 +214,7 @@ def test_the_card_says_what_the_study_kept(finished: Path) -> None:
     for told in (
         "16 items to train, 6 to validate, 12 to test.",
         f"{trial.record.parameters:,} learned numbers",
-        f"`{trial.data_sha256}`",
+        f"`{trial.study.data_sha256}`",
         f"accuracy is {100 * (trial.record.accuracy or 0):.1f} %",
         "Over 2 seeds",
         "cost_per_error: 1.5",

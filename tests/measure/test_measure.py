@@ -1,12 +1,14 @@
 import gc
+import tempfile
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cropworth import sample
-from cropworth.measure.environment import available_cores, describe_environment
+from cropworth.measure.environment import _source_sha256, available_cores, describe_environment
 from cropworth.measure.flops import count_flops
 from cropworth.measure.memory import peak_bytes, reset_peak
 from cropworth.measure.time import Stopwatch, interleaved
@@ -82,7 +84,23 @@ def test_the_environment_names_what_a_reader_needs() -> None:
     assert found["cores"] == available_cores() >= 1
     assert set(found) == {
         "python", "cropworth", "torch", "torchvision", "numpy", "scipy", "system", "processor", "cores", "commit",
+        "source_sha256",
     }  # fmt: skip
+
+
+def test_the_sources_hash_changes_with_any_module_and_with_nothing_else(tmp_path: Path) -> None:
+    def hash_of(**modules: str) -> str:
+        package = Path(tempfile.mkdtemp(dir=tmp_path))
+        (package / "inner").mkdir()
+        for name, content in modules.items():
+            (package / "inner" / f"{name}.py").write_text(content)
+        (package / "notes.txt").write_text(str(package))
+        return _source_sha256(package)
+
+    first = hash_of(a="1", b="2")
+    assert first == hash_of(b="2", a="1")
+    others = {hash_of(a="1", b="3"), hash_of(a="12", b=""), hash_of(a="1", c="2"), hash_of(a="1")}
+    assert len(others - {first}) == 4
 
 
 def test_an_lstm_is_counted_as_its_matrix_products() -> None:

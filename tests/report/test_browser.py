@@ -1,17 +1,21 @@
-"""The report in a real browser: its script runs, its charts are drawn, nothing is refused and nothing is asked for."""
+"""The report in a real browser: as it opens, in the dark, on a phone, on paper, by keyboard, and to axe."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import pypdf
 import pytest
 from playwright.sync_api import Browser
 
-from browser import chromium, needs_chromium, opened
+from browser import SIZES, chromium, needs_chromium, opened
 from cropworth.report.html import write_report
+from cropworth.report.reasons import reasons
 from cropworth.study.record import Study
 from cropworth.worth.appraisal import appraise
 from cropworth.worth.results import Appraisal
@@ -20,6 +24,13 @@ from report.appraisals import make_economics
 
 pytestmark = needs_chromium
 Scheme = Literal["light", "dark"]
+ECONOMICS = make_economics(
+    cost_per_error={"low": 0.1, "mode": 0.5, "high": 1}, predictions_per_year=1e6, compute_price_per_hour=0.3
+)
+A4 = (595, 842)  # points
+# All that the Tab key should reach, in the order of the page.
+REACHABLE = """[...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
+  .filter((one) => one.tabIndex >= 0 && !one.disabled && one.checkVisibility({visibilityProperty: true}))"""
 
 
 @pytest.fixture(scope="module")
@@ -29,37 +40,148 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory, full_study: Study, full_appraisal: Appraisal) -> Path:
+def appraisal(full_study: Study) -> Appraisal:
+    return appraise(full_study, ECONOMICS)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, full_study: Study, appraisal: Appraisal) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(full_study, full_appraisal, make_economics(), path)
+    write_report(full_study, appraisal, ECONOMICS, path)
     return path
 
 
+def brought_study() -> Study:
+    """Measurements from files, without costs."""
+    pairs = [(name, seed) for name in ("baseline", "b") for seed in (0, 1, 2)]
+    records = [replace(make_record(name, seed, 0, wrong=range(9 - seed)), curve=()) for name, seed in pairs]
+    study = make_study(records, kinds={"baseline": "baseline", "b": "candidate"})
+    return replace(study, plan={}, latency=None)
+
+
+def poor_study() -> Study:
+    """Two seeds, and no pictures."""
+    records = [make_record(name, seed, wrong=range(9 - seed)) for name in ("baseline", "zoom") for seed in (0, 1)]
+    return make_study([replace(record, examples=None) for record in records])
+
+
+def failed_study() -> Study:
+    """No trial of a crop ended well, so that there is no verdict."""
+    return make_study([make_record(), make_record("zoom", status="diverged")])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_charts_are_drawn_without_an_error(browser: Browser, report: Path, scheme: Scheme) -> None:
+def test_it_opens_without_a_complaint(browser: Browser, report: Path, scheme: Scheme) -> None:
     with opened(browser, report, scheme=scheme) as found:
-        found.page.wait_for_selector("#chart-sizes .main-svg")
-        for chart in ("chart-cost", "chart-curves", "chart-sizes"):
-            assert found.page.locator(f"#{chart} .main-svg").count() >= 1
+        found.page.locator("#chart-npv").scroll_into_view_if_needed()
+        found.page.wait_for_selector("#chart-npv .main-svg")
         found.picture(f"report-{scheme}")
         assert (found.complaints, found.requests) == ([], [])
 
 
-def test_a_page_of_measurements_from_files(browser: Browser, tmp_path: Path) -> None:
-    pairs = [(name, seed) for name in ("baseline", "b") for seed in (0, 1)]
-    records = [replace(make_record(name, seed, 0, wrong=range(9 - seed)), curve=()) for name, seed in pairs]
-    study = replace(make_study(records, kinds={"baseline": "baseline", "b": "candidate"}), plan={})
-    economics = make_economics()
-    write_report(study, appraise(study, economics), economics, tmp_path / "report.html")
+@pytest.mark.parametrize("name", ["full", "brought", "poor", "failed"])
+def test_every_kind_of_page_opens_and_axe_finds_nothing(
+    browser: Browser, tmp_path: Path, full_study: Study, name: str
+) -> None:
+    study = {"full": lambda: full_study, "brought": brought_study, "poor": poor_study, "failed": failed_study}[name]()
+    write_report(study, appraise(study, ECONOMICS), ECONOMICS, tmp_path / "report.html")
     with opened(browser, tmp_path / "report.html") as found:
-        found.page.wait_for_selector(".main-svg")
+        found.page.wait_for_load_state()
+        assert found.violations() == []
+        found.page.emulate_media(color_scheme="dark")
+        found.page.set_viewport_size(dict(zip(("width", "height"), SIZES["phone"], strict=True)))
+        assert not found.overflows()
+        assert found.violations() == []
         assert (found.complaints, found.requests) == ([], [])
+        found.picture(f"report-{name}-phone-dark")
 
 
-def test_page_does_not_scroll_sideways_on_a_phone(browser: Browser, report: Path) -> None:
+def test_verdict_reasons_and_next_step_are_seen_at_once(browser: Browser, report: Path, appraisal: Appraisal) -> None:
+    with opened(browser, report) as found:
+        places = []
+        for place, reason in enumerate(reasons(appraisal), start=1):
+            item = found.page.locator(f"#reason-{place}")
+            assert str(reason) in " ".join((item.text_content() or "").split())
+            places.append(item.bounding_box() or {})
+        assert found.page.locator("h1").bounding_box()["y"] < places[0]["y"]  # type: ignore[index]
+        assert all(place["y"] + place["height"] < SIZES["desk"][1] for place in places)
+        assert found.page.locator(".next").is_visible()
+
+
+def test_contents_lead_to_every_section(browser: Browser, report: Path) -> None:
+    with opened(browser, report) as found:
+        links = found.page.locator(".contents a")
+        headings = found.page.locator("h2").all_text_contents()
+        assert links.all_text_contents() == headings
+        links.last.click()
+        assert found.page.locator("h2").last.bounding_box()["y"] < SIZES["desk"][1]  # type: ignore[index]
+        found.page.set_viewport_size({"width": 1600, "height": 900})
+        beside, text = (found.page.locator(one).bounding_box() or {} for one in (".contents", "#worth"))
+        assert beside["x"] + beside["width"] < text["x"]
+        assert beside["y"] >= 0  # it stays, although the page is scrolled to its end
+        found.picture("report-wide")
+
+
+def test_tab_reaches_everything_in_order(browser: Browser, report: Path) -> None:
+    with opened(browser, report) as found:
+        count = found.page.evaluate(f"() => (globalThis.reachable = {REACHABLE}).length")
+        walked = []
+        for _ in range(count):
+            found.page.keyboard.press("Tab")
+            walked.append(found.page.evaluate("() => reachable.indexOf(document.activeElement)"))
+            seen = found.page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
+            assert seen != "none"
+        assert count >= 15
+        assert walked == list(range(count))
+
+
+def test_tables_scroll_in_their_own_box_on_a_phone_and_keep_their_names(browser: Browser, report: Path) -> None:
     with opened(browser, report, "phone") as found:
         assert not found.overflows()
+        box = found.page.locator("#worth ~ .scroll").first
+        name, number = box.locator("tbody th").first, box.locator("tbody td").nth(1)
+        before = [(one.bounding_box() or {})["x"] for one in (name, number)]
+        box.evaluate("(one) => one.scrollBy(150, 0)")
+        after = [(one.bounding_box() or {})["x"] for one in (name, number)]
+        assert after == [before[0], pytest.approx(before[1] - 150)]
+        assert float(box.evaluate("(one) => parseFloat(getComputedStyle(one.querySelector('td')).fontSize)")) >= 13
         found.picture("report-phone")
+
+
+def test_on_paper(browser: Browser, report: Path, appraisal: Appraisal, tmp_path: Path) -> None:
+    with opened(browser, report) as found:
+        found.page.emulate_media(media="print")
+        tables = found.page.evaluate(
+            "() => [...document.querySelectorAll('table')].filter((one) => one.rows.length < 40)"
+            ".map((one) => [one.caption.textContent, one.rows[one.rows.length - 1].textContent])"
+        )
+        headings = found.page.locator("h2").all_text_contents()
+        found.picture("report-print")
+        found.page.pdf(path=tmp_path / "report.pdf", format="A4")
+        assert (found.complaints, found.requests) == ([], [])
+    pages = pypdf.PdfReader(tmp_path / "report.pdf").pages
+    texts = [_dense(page.extract_text()) for page in pages]
+    assert 6 <= len(pages) <= 20
+    assert all(tuple(map(round, page.mediabox[2:])) == pytest.approx(A4, abs=1) for page in pages)
+    names = [candidate.name for candidate in appraisal.largest.candidates]
+    for words in (appraisal.headline, *map(str, reasons(appraisal)), *names):
+        assert _dense(words) in texts[0]
+    for caption, row in tables:
+        assert any(_dense(caption) in text and _dense(row) in text for text in texts), caption
+    assert not any(text.endswith(_dense(heading)) for text in texts for heading in headings)
+    assert any("name:made" in text for text in texts)  # what a reader of the screen would have to unfold
+
+
+def _dense(words: str) -> str:
+    """Without white space and ligatures: a page of paper breaks lines elsewhere."""
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", words))
+
+
+def test_without_scripts_the_verdict_and_the_tables_are_there(browser: Browser, report: Path) -> None:
+    with opened(browser, report, scripts=False) as found:
+        assert found.page.locator("h1").is_visible()
+        assert found.page.locator("#worth ~ .scroll table").first.is_visible()
+        assert (found.complaints, found.requests) == ([], [])
 
 
 def test_complaints_and_requests_are_noticed(browser: Browser, tmp_path: Path) -> None:

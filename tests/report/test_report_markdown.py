@@ -3,11 +3,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from cropworth.report.document import document
 from cropworth.report.markdown import to_markdown
 from cropworth.study.record import Study
+from cropworth.worth.economics import Economics, read_economics
 from cropworth.worth.results import Appraisal, SizeAppraisal
 from factories import make_record, make_study
 from report.appraisals import KINDS, make_appraisal, make_candidate, make_economics, make_row
+
+
+def markdown_of(study: Study, appraisal: Appraisal, economics: Economics | None = None) -> str:
+    return to_markdown(document(study, appraisal, economics or read_economics(study.economics)))
 
 
 def tables(markdown: str) -> list[list[list[str]]]:
@@ -17,7 +23,7 @@ def tables(markdown: str) -> list[list[list[str]]]:
 
 
 def test_a_row_for_each_variant(full_study: Study, full_appraisal: Appraisal) -> None:
-    markdown = to_markdown(full_study, full_appraisal)
+    markdown = markdown_of(full_study, full_appraisal)
     candidates, _, variants, *_ = tables(markdown)
     assert [row[0].strip() for row in candidates[2:]] == [name for name in KINDS if name != "baseline"]
     assert [row[0].strip() for row in variants[2:]] == list(KINDS)
@@ -26,35 +32,35 @@ def test_a_row_for_each_variant(full_study: Study, full_appraisal: Appraisal) ->
 
 
 def test_tables_have_as_many_cells_in_each_row(full_study: Study, full_appraisal: Appraisal) -> None:
-    found = tables(to_markdown(full_study, full_appraisal))
+    found = tables(markdown_of(full_study, full_appraisal))
     assert len(found) == 7  # candidates, costs, variants, failures, sizes, prices, environment
     assert all(len({len(row) for row in table}) == 1 for table in found)
 
 
 def test_says_where_and_when_it_was_measured(full_study: Study, full_appraisal: Appraisal) -> None:
-    markdown = to_markdown(full_study, full_appraisal)
+    markdown = markdown_of(full_study, full_appraisal)
     assert "2023-11-14 (UTC)" in markdown
     assert "| torch | 2.15.0 |" in markdown
 
 
 def test_what_was_left_out_of_the_data_is_said(full_study: Study, full_appraisal: Appraisal) -> None:
     warned = replace(full_study, warnings=("Left out: 3 <images>.",))
-    assert "\n\nLeft out: 3 \\<images\\>.\n\n" in to_markdown(warned, full_appraisal)
+    assert "\n\nLeft out: 3 \\<images\\>.\n\n" in markdown_of(warned, full_appraisal)
 
 
 def test_awkward_names_stay_names() -> None:
     study = make_study([make_record(), make_record("<b>|*x*")])
     rows = tuple(make_row(name) for name in study.kinds)
     sizes = (SizeAppraisal(100, rows, (make_candidate("<b>|*x*"),)),)
-    markdown = to_markdown(study, make_appraisal(sizes, headline="Adopt\n# it."))
+    markdown = markdown_of(study, make_appraisal(sizes, headline="Adopt\n# it."))
     assert r"\<b\>\|\*x\*" in markdown
     assert "\n# it" not in markdown
 
 
-def test_prices_are_the_plans_or_those_given() -> None:
+def test_prices_are_those_given() -> None:
     study = make_study([make_record(), make_record("zoom")], economics={"cost_per_error": 2.5})
     sizes = (SizeAppraisal(100, tuple(make_row(name) for name in study.kinds), (make_candidate("zoom"),)),)
-    assert r"| cost\_per\_error | 2.5 |" in to_markdown(study, make_appraisal(sizes))
-    given = to_markdown(study, make_appraisal(sizes), make_economics(cost_per_error=7.5))
+    assert r"| cost\_per\_error | 2.5 |" in markdown_of(study, make_appraisal(sizes))
+    given = markdown_of(study, make_appraisal(sizes), make_economics(cost_per_error=7.5))
     assert r"| cost\_per\_error | 7.5 |" in given
     assert "example prices" in given

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cropworth.report.document import document
 from cropworth.report.html import render
 from cropworth.report.markdown import to_markdown
 from cropworth.report.outlook import next_sentences, outlook_tables
@@ -99,7 +100,7 @@ def test_what_to_measure_next_and_how_much_data(told: tuple[Study, Appraisal, Ec
 
 
 def test_page_and_markdown_tell_the_same(told: tuple[Study, Appraisal, Economics]) -> None:
-    page, markdown = unescape(render(told[0], told[1], told[2])), to_markdown(*told)
+    page, markdown = unescape(render(told[0], told[1], told[2])), to_markdown(document(*told))
     for words in (*next_sentences(told[1]), *(one.caption for one in outlook_tables(told[1]))):
         assert words in page
         assert words in markdown.replace("\\", "")
@@ -110,6 +111,6 @@ def test_gaps_are_told() -> None:
     few = replace(study, records=tuple(r for r in study.records if r.seed < 2))
     appraisal = appraise(few, read_economics(PRICES))
     gap = "crop has 2 seeds with predictions of both; an interval needs 3."
-    assert gap in to_markdown(few, appraisal)
+    assert gap in to_markdown(document(few, appraisal, read_economics(PRICES)))
     assert gap in render(few, appraisal, read_economics(PRICES))
     assert not next_sentences(appraisal)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -45,15 +46,19 @@ def test_verdict_words() -> None:
     assert text.verdict_word(None) == "no verdict"
 
 
-def test_how_we_know_is_two_sentences_and_admits_one_seed() -> None:
-    appraisal = make_appraisal((SizeAppraisal(100, (make_row(),), ()),))
-    several = text.how_we_know(make_study([make_record(seed=s) for s in range(3)]), appraisal)
-    assert "3 seeds" in several
-    assert "200 test items" in several
-    assert "chance of seeds and test items" in several
-    single = text.how_we_know(make_study([make_record()]), appraisal)
-    assert "no intervals" in single
-    assert several.count(". ") == single.count(". ") == 1
+def test_how_we_know_is_two_sentences() -> None:
+    appraisal = make_appraisal((SizeAppraisal(100, (make_row(),), (make_candidate("a"), make_candidate("b"))),))
+    for seeds in (1, 3):
+        study = make_study([make_record(seed=s) for s in range(seeds)])
+        for one in (study, replace(study, looks=(3, 6)), replace(study, plan={})):
+            told = text.how_we_know(one, appraisal)
+            assert told.count(". ") == 1
+            assert told.endswith(".")
+            assert "the same 200 test items" in told
+            assert ("one seed" in told, "there are no intervals" in told) == (seeds == 1, seeds == 1)
+            assert ("a variance by seeds and one by test items" in told) == (seeds == 3)
+            assert ("for all 2 candidates at once" in told) == (seeds == 3)
+            assert ("looks after 3, 6" in told) == bool(one.looks)
 
 
 def test_waiting_is_one_sentence_or_none() -> None:

@@ -22,6 +22,16 @@ def open_ledger(path: Path, *trials: str) -> Ledger:
     return ledger
 
 
+def test_hashes_come_back_and_old_studies_have_none(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "study")
+    header = json.loads((ledger.path / "study.json").read_text())
+    (ledger.path / "study.json").write_text(json.dumps(header | {"weights_sha256": {"w.pt": "e"}}))
+    assert (ledger.read().data_sha256, ledger.read().weights_sha256) == ("d", {"w.pt": "e"})
+    del header["data_sha256"]
+    (ledger.path / "study.json").write_text(json.dumps(header))
+    assert (ledger.read().data_sha256, ledger.read().weights_sha256) == ("", {})
+
+
 @pytest.mark.parametrize("status", ["ok", "diverged", "collapsed"])
 def test_a_record_comes_back_as_it_was(tmp_path: Path, status: str) -> None:
     ledger = open_ledger(tmp_path / "study")

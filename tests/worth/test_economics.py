@@ -1,3 +1,5 @@
+from datetime import date
+
 import numpy as np
 import pytest
 
@@ -99,6 +101,15 @@ def test_what_is_not_priced_is_listed() -> None:
     priced = read_economics({"cost_matrix": {}, "predictions_per_year": 0, "engineering": {"once": 1}})
     assert priced.not_priced == ("stake", "compute_price_per_hour", "retrainings_per_year", "engineering.per_year")
     assert not {"stake", "cost_per_error"} & set(read_economics({"stake": 1000}).not_priced)
+
+
+def test_the_day_that_prices_are_of() -> None:
+    assert read_economics({}).as_of is None
+    for changed in (read_economics({"as_of": "2026-01-31"}), read_economics({}, ["economics.as_of=2026-01-31"])):
+        assert changed.as_of == date(2026, 1, 31)
+        assert changed.model_dump(mode="json")["as_of"] == "2026-01-31"
+    with pytest.raises(CropworthError, match=r"economics\.as_of = 'January'"):
+        read_economics({"as_of": "January"})
 
 
 def test_overrides() -> None:

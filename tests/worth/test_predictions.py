@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -53,7 +54,7 @@ def small(wrong_of_old: int = 2, wrong_of_new: int = 1, seeds: int = 3) -> list[
 
 
 def plain(study: Study) -> dict[str, Any]:
-    """All of it, comparable."""
+    """All of it but the files' hashes, comparable."""
 
     def simple(value: Any) -> Any:
         if isinstance(value, np.ndarray):
@@ -64,7 +65,15 @@ def plain(study: Study) -> dict[str, Any]:
             return [simple(inner) for inner in value]
         return "NaN" if isinstance(value, float) and isnan(value) else value
 
-    return dict(simple(asdict(study)))
+    return dict(simple(asdict(replace(study, files_sha256={}))))
+
+
+def test_the_files_are_told_by_their_hashes(tmp_path: Path) -> None:
+    rows = write(tmp_path / "rows.csv", small())
+    (tmp_path / "costs.csv").write_text(COSTS + "old,0,1,0.1\n")
+    digests = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("rows.csv", "costs.csv")}
+    assert read_predictions(rows, tmp_path / "costs.csv", "old").files_sha256 == digests
+    assert read_predictions(rows, baseline="old").files_sha256 == {"rows.csv": digests["rows.csv"]}
 
 
 def long_rows(study: Study, digits: Callable[[float], object] = repr) -> tuple[list[str], list[list[object]]]:

@@ -19,7 +19,8 @@ from cropworth.worth.appraisal import appraise
 from cropworth.worth.candidate import candidate, make_case
 from cropworth.worth.economics import read_economics
 from cropworth.worth.gains import Pricing
-from cropworth.worth.outlook import break_even_price
+from cropworth.worth.interval import ALONE
+from cropworth.worth.outlook import break_even_curve, break_even_price
 from cropworth.worth.pairs import Losses, pair_up
 from cropworth.worth.results import Candidate
 from cropworth.worth.scenario import Case
@@ -171,6 +172,49 @@ def test_the_grid_is_the_appraisal_at_other_prices() -> None:
             other = quickly(study_of(), **{**prices, "predictions_per_year": volume, "cost_per_error": price})
             assert found.grid.npv[i][j] == pytest.approx(other.npv.estimate)
             assert found.grid.verdicts[i][j] == other.verdict
+
+
+def test_the_break_even_curve_is_the_appraisal_at_other_volumes_and_holds_the_break_even() -> None:
+    prices: dict[str, Any] = {"cost_per_error": 1.0, "predictions_per_year": 8000, "engineering": {"once": 200}}
+    found = crop_of(study_of(), **prices)
+    assert found.outlook is not None
+    curve, pays = found.outlook.break_even_curve, found.break_even_predictions_per_year
+    for place in (0, 17, 40):
+        other = quickly(study_of(), **{**prices, "predictions_per_year": curve.volumes[place]})
+        assert (other.npv_together.low, other.npv_together.estimate, other.npv_together.high) == pytest.approx(
+            (curve.npv[place].low, curve.npv[place].estimate, curve.npv[place].high)
+        )
+    assert pays is not None
+    assert (curve.volumes[0], curve.volumes[-1]) == pytest.approx((pays / 4, 32_000))
+    worth = [npv.estimate for npv in curve.npv]
+    # Linear in the volume.
+    assert np.interp(pays, curve.volumes, worth) == pytest.approx(0, abs=1e-6)  # type: ignore[arg-type]
+    assert np.ptp(np.diff(np.log(curve.volumes))) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("prices", "ends"),
+    [
+        ({"engineering": {"once": 1e9}}, (250, 4_000_000)),  # it pays beyond a thousand times the volume
+        ({}, (250, 4000)),  # it pays at any volume
+        ({"predictions_per_year": 0}, ()),  # neither volume
+    ],
+)
+def test_the_break_even_curve_stays_in_sight(prices: dict[str, Any], ends: tuple[float, ...]) -> None:
+    case = case_of(**{"cost_per_error": 1.0, "predictions_per_year": 1000, **prices})
+    volumes = break_even_curve(case, ALONE).volumes
+    assert (volumes[:1] + volumes[-1:]) == pytest.approx(ends)
+
+
+def test_a_quantile_for_each_percent() -> None:
+    case = case_of(cost_per_error=1.0, predictions_per_year=1000)
+    found = crop_of(study_of(), cost_per_error=1.0, predictions_per_year=1000).outlook
+    assert found is not None
+    chances, amounts = zip(*found.quantiles, strict=True)
+    assert len(chances) == 101
+    assert {0.01, 0.025, 0.05, 0.5, 0.95, 0.975, 0.99} <= set(chances)
+    shares = [(case.simulated <= amount).mean() for amount in amounts]
+    assert shares == pytest.approx(chances, abs=2e-3)
 
 
 SAVED, PRICE = st.integers(1, 30), st.floats(0.01, 100)

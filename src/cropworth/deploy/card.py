@@ -84,7 +84,7 @@ def _head(trial: Trial) -> str:
     }
     result = {
         "task": {"type": task},
-        "dataset": {"name": trial.study.name, "type": trial.data_sha256[:16] or "unknown", "split": "test"},
+        "dataset": {"name": trial.study.name, "type": trial.study.data_sha256[:16] or "unknown", "split": "test"},
         "metrics": [metric],
     }
     head = {
@@ -158,8 +158,8 @@ def _data(trial: Trial) -> Iterable[str]:
     yield "## Data"
     yield f"{record.train_size:,} items to train{validation}, {len(record.labels):,} to test."
     yield f"Read by `{_data_settings(trial)}`."
-    if trial.data_sha256:
-        yield f"SHA-256 of all items and labels: `{trial.data_sha256}`."
+    if trial.study.data_sha256:
+        yield f"SHA-256 of all items and labels: `{trial.study.data_sha256}`."
     yield from (_plain(warning) for warning in trial.study.warnings)
 
 

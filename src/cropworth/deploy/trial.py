@@ -24,7 +24,6 @@ class Trial:
         signature: what its models know of the task.
         record: what this trial measured.
         weights: its file of them.
-        data_sha256: of the items that the study ran on; empty where it was not kept.
     """
 
     study: Study
@@ -32,7 +31,6 @@ class Trial:
     signature: Signature
     record: Record
     weights: Path
-    data_sha256: str
 
     @property
     def crops(self) -> bool:
@@ -80,7 +78,7 @@ def choose(folder: Path, variant: str, seed: int | None = None) -> Trial:
             "the weights of the trial",
             f"Delete {weights.parent} and run the study again: only this trial is repeated.",
         )
-    return Trial(study, parse(Plan, study.plan), signature, record, weights, ledger.data_sha256())
+    return Trial(study, parse(Plan, study.plan), signature, record, weights)
 
 
 def _best(records: Sequence[Record], of: str, seed: int | None) -> Record:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -17,7 +19,7 @@ def describe_environment() -> dict[str, Any]:
     """Versions and machine, as plain data.
 
     ``commit`` is that of cropworth's own checkout, with ``+`` after it where files differ from it; None where
-    cropworth is installed from a package.
+    cropworth is installed from a package. ``source_sha256`` is a hash of cropworth's own source files.
     """
     return {
         "python": platform.python_version(),
@@ -26,6 +28,7 @@ def describe_environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": available_cores(),
         "commit": _commit(Path(__file__).parent),
+        "source_sha256": _source_sha256(Path(__file__).parents[1]),
     }
 
 
@@ -50,6 +53,16 @@ def _processor() -> str:
     except OSError:
         found = None
     return found[1] if found else platform.processor() or "unknown"
+
+
+@functools.cache
+def _source_sha256(package: Path) -> str:
+    """Of the names and contents of all modules, read once: the files of a running process may be edited."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def _commit(folder: Path) -> str | None:

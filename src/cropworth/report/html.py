@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import functools
-import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import yaml
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
+from markupsafe import Markup, escape
 
-from cropworth.report import charts, tables, text
+from cropworth.report import tables, text
+from cropworth.report.charts import make_charts
+from cropworth.report.controls import controls
+from cropworth.report.drawings import drawings, embedded, plotly_packed
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
+from cropworth.report.provenance import provenance_table
+from cropworth.report.reasons import next_step, reasons
+from cropworth.report.trace import formulas_of, trace
+from cropworth.report.trials import trials_table
 from cropworth.study.ledger import write_asked_for
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
@@ -38,23 +44,37 @@ def write_report(study: Study, appraisal: Appraisal, economics: Economics, path:
 
 def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
     """The page's HTML."""
-    candidate = text.headline_candidate(appraisal)
+    candidate, outlook = text.headline_candidate(appraisal), outlook_tables(appraisal)
+    shown = {
+        "candidates": tables.candidates_table(appraisal),
+        "variants": tables.variants_table(study, appraisal),
+        "sizes": tables.sizes_table(appraisal),
+        "failures": tables.failures_table(study),
+        "trials": trials_table(study),
+    }
+    formulas = formulas_of((*shown.values(), *outlook))
+    charts = make_charts(study, appraisal, economics.margin)
     return _template().render(
-        plotly_script=Markup(get_plotlyjs()),
+        plotly=plotly_packed(),
         study=study,
         appraisal=appraisal,
-        note=economics.note,
+        caveats=_caveats(study, appraisal, economics),
         verdict=text.verdict_word(candidate),
-        candidates=tables.candidates_table(appraisal),
-        outlook=outlook_tables(appraisal),
+        reasons=reasons(appraisal),
+        controls=controls(study, appraisal, economics),
+        next_step=next_step(appraisal),
+        **shown,
+        outlook=outlook,
         next_sentences=next_sentences(appraisal),
-        variants=tables.variants_table(study, appraisal),
-        sizes=tables.sizes_table(appraisal),
-        failures=tables.failures_table(study),
+        formulas=formulas,
+        trace=trace(study, appraisal, economics, formulas),
+        provenance=provenance_table(study, economics),
         prices=tables.prices_table(economics, appraisal.not_priced),
         environments=tables.environment_tables(study),
         album=make_album(study, appraisal.largest.train_size),
-        charts=_charts(study, appraisal),
+        charts=charts,
+        drawings=drawings(charts),
+        figures=embedded(study, appraisal, charts),
         kinds=text.KINDS,
         brought=text.BROUGHT if study.from_files else "",
         timing=tables.timing(study),
@@ -64,14 +84,16 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
     )
 
 
-def _charts(study: Study, appraisal: Appraisal) -> dict[str, Any]:
-    """Plotly's data and layout, by the id of the page's element; charts without anything to show are left out."""
-    figures = {
-        "chart-cost": charts.accuracy_against_cost(study, appraisal),
-        "chart-curves": charts.training_curves(study, appraisal),
-        "chart-sizes": charts.accuracy_by_size(study, appraisal),
-    }
-    return {name: json.loads(figure.to_json()) for name, figure in figures.items() if figure is not None}
+def _caveats(study: Study, appraisal: Appraisal, economics: Economics) -> list[tuple[str, Sequence[str]]]:
+    """What a reader must know before believing the verdict: what it is about, and sentences."""
+    missing = f"{appraisal.missing_trials:,} of the plan's trials are missing. Run the study again to add them."
+    found = [
+        ("About the prices", [economics.note] if economics.note else []),
+        ("About the data", study.warnings),
+        ("About the records", appraisal.gaps),
+        ("Unfinished", [missing] if appraisal.missing_trials else []),
+    ]
+    return [(about, sentences) for about, sentences in found if sentences]
 
 
 @functools.cache
@@ -83,4 +105,16 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"headings": _headings, "breakable": _breakable}
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment.get_template("report.html.j2")
+
+
+def _headings(sections: Markup) -> list[tuple[str, Markup]]:
+    """The id and the words of each section's heading."""
+    return [(name, Markup(words)) for name, words in re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', sections, re.DOTALL)]
+
+
+def _breakable(name: str) -> Markup:
+    """A name that a narrow column may break where its parts end."""
+    return Markup(re.sub(r"(?<=[._/])", "<wbr>", escape(name)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cropworth.report import text
 from cropworth.report.tables import Cell, Column, Table, numbers_table
 from cropworth.worth.information import advice
-from cropworth.worth.results import Appraisal, Bar, Candidate, Interval
+from cropworth.worth.results import Appraisal, Bar, Candidate, Interval, Outlook
 from cropworth.worth.words import MISSING, humanised, money, number
 
 MOST_BARS = 12
@@ -29,26 +29,17 @@ def next_sentences(appraisal: Appraisal) -> tuple[str, ...]:
     return (*measure, *data)
 
 
-def next_of_best(appraisal: Appraisal) -> tuple[str, ...]:
-    """For the candidate of the headline: how likely it pays, and what to measure next."""
-    best = text.headline_candidate(appraisal)
-    if best is None or best.outlook is None:
-        return ()
-    chance = text.percent(best.outlook.probability_worth_it, 0)
-    return (f"Chance that it is worth it: {chance}. {advice(best.outlook.next)}",)
-
-
 def _chances(appraisal: Appraisal) -> Table:
-    priced = _named(appraisal.error_price)
+    priced = text.named(appraisal.error_price)
     return Table(
         caption="How likely it pays, and from where on",
         columns=(
             Column("variant", "words"),
-            Column("chance that it is worth it"),
-            Column(f"break-even {priced}"),
-            Column("break-even price of a compute hour"),
-            Column("payback, discounted"),
-            Column("worth of knowing for sure"),
+            Column("chance that it is worth it", key="probability_worth_it"),
+            Column(f"break-even {priced}", key="break_even_error_price"),
+            Column("break-even price of a compute hour", key="break_even_compute_price"),
+            Column("payback, discounted", key="discounted_payback_years"),
+            Column("worth of knowing for sure", key="perfect_information"),
         ),
         rows=tuple(
             (
@@ -76,7 +67,7 @@ def _costs(appraisal: Appraisal) -> Table:
     )  # fmt: skip
     return Table(
         caption="What it costs more than the baseline, in money of today",
-        columns=(Column("variant", "words"), *map(Column, names)),
+        columns=(Column("variant", "words"), *(Column(name, key=f"costs.{name}") for name in names)),
         rows=tuple((c.name, *(_cost(c, name, appraisal.currency) for name in names)) for c in priced),
         note="Below 0 it costs less. What is unavailable or not priced counts as nothing." + study,
     )
@@ -92,7 +83,13 @@ def _cost(candidate: Candidate, name: str, currency: str) -> str | Cell:
 def _ranking(appraisal: Appraisal) -> Table:
     return numbers_table(
         "All that can be deployed, ranked by net present value",
-        ("variant", "chance to be the best", "expected rank", "may be the best", "dominated by"),
+        "variant",
+        (
+            ("chance to be the best", "probability_best"),
+            ("expected rank", "expected_rank"),
+            ("may be the best", "may_be_best"),
+            ("dominated by", "dominated_by"),
+        ),
         (
             (
                 rank.name,
@@ -105,28 +102,36 @@ def _ranking(appraisal: Appraisal) -> Table:
         ),
         "“May be the best”: in the set that holds the best variant 95 % of the time, however many there are. A "
         "dominated variant gains no more and costs no less than another, or than a mixture of two.",
+        static=True,
     )
 
 
 def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
     assert best.outlook is not None
-    currency, bars = appraisal.currency, best.outlook.tornado[:MOST_BARS]
-    told = [bar for bar in bars if bar.flips or _width(bar) >= NARROWEST * _width(bars[0])]
+    currency = appraisal.currency
     return numbers_table(
         f"What the worth of {best.name} depends on, the widest first",
-        ("input", "lower", "higher", "other verdict"),
+        "input",
+        (("lower", "npv_at_low"), ("higher", "npv_at_high"), ("other verdict", "flips")),
         (
             (
-                _named(bar.input),
+                text.named(bar.input),
                 Cell(money(bar.npv_at_low, currency), _end(bar, bar.low)),
                 Cell(money(bar.npv_at_high, currency), _end(bar, bar.high)),
                 "yes" if bar.flips else "no",
             )
-            for bar in told
+            for bar in told_bars(best.outlook)
         ),
         "Each input is varied alone, all others at their means. A guess and what was measured go from their 10 % to "
         "their 90 % quantile, a price that was given as one number to half of it and twice it.",
+        name="tornado",
     )
+
+
+def told_bars(outlook: Outlook) -> list[Bar]:
+    """The bars of the tornado that are worth a look."""
+    bars = outlook.tornado[:MOST_BARS]
+    return [bar for bar in bars if bar.flips or _width(bar) >= NARROWEST * _width(bars[0])]
 
 
 def _width(bar: Bar) -> float:
@@ -141,10 +146,13 @@ def _grid(appraisal: Appraisal, best: Candidate) -> Table:
     assert best.outlook is not None
     grid = best.outlook.grid
     if len(set(grid.volumes)) < 2 or len(set(grid.error_prices)) < 2:
-        return numbers_table("", ("",), ())
+        return numbers_table("", "", (), ())
     return Table(
-        caption=f"{best.name} by predictions a year (down) and {_named(appraisal.error_price)} (across)",
-        columns=(Column("predictions", "words"), *(Column(number(price), "words") for price in grid.error_prices)),
+        caption=f"{best.name} by predictions a year (down) and {text.named(appraisal.error_price)} (across)",
+        columns=(
+            Column("predictions", "words"),
+            *(Column(number(price), "words", f"grid@{price:.12g}") for price in grid.error_prices),
+        ),
         rows=tuple(
             (
                 humanised(volume),
@@ -155,6 +163,7 @@ def _grid(appraisal: Appraisal, best: Candidate) -> Table:
             )
             for volume, verdicts, npvs in zip(grid.volumes, grid.verdicts, grid.npv, strict=True)
         ),
+        name="break-even",
     )
 
 
@@ -163,7 +172,13 @@ def _decisions(best: Candidate) -> Table:
     shown = range(0) if curve is None else range(0, len(curve.thresholds), 3)
     return numbers_table(
         f"Net benefit of {best.name}, the clinician's view",
-        ("threshold", "baseline", best.name, "difference", "treat all"),
+        "threshold",
+        (
+            ("baseline", "net_benefit@baseline"),
+            (best.name, "net_benefit@candidate"),
+            ("difference", "net_benefit@difference"),
+            ("treat all", "treat_all"),
+        ),
         (
             (
                 text.percent(curve.thresholds[i], 0),
@@ -175,16 +190,10 @@ def _decisions(best: Candidate) -> Table:
         ),
         "True positives less false ones, weighed by the odds of the threshold, per item; treating none has 0. With "
         "95 % intervals, each for its own threshold.",
+        static=True,
     )
 
 
 def _ends(interval: Interval) -> Cell:
     below = "" if interval.low is None else f"{number(interval.low)} to {number(interval.high)}"
     return Cell(number(interval.estimate), below)
-
-
-def _named(path: str) -> str:
-    """The path of a price in words: of a matrix it is a multiple."""
-    if path in ("cost_matrix", "value_matrix", "value_fn"):
-        return f"multiple of {path}"
-    return path

@@ -16,8 +16,26 @@ from cropworth.worth.results import Appraisal, Candidate, Row
 from cropworth.worth.words import MISSING, humanised, money, number
 
 # Keys that matter even where the plan leaves them at their defaults.
-ALWAYS_TOLD = {"currency", "horizon_years", "discount_rate", "margin"}
+ALWAYS_TOLD = {"as_of", "currency", "horizon_years", "discount_rate", "margin"}
+NO_DATE = "no date given"
 GUESS = {"low", "mode", "high"}
+# What is measured of a variant: titles, and the attributes of `Row` that the columns' (first) numbers are.
+MEASURED = {
+    "mean error": "mean_error",
+    "accuracy": "accuracy",
+    "errors per 1,000": "errors_per_thousand",
+    "training seconds": "training_s",
+    "training seconds, wall; CPU": "training_s",
+    "trials beside": "trials_beside",
+    "waiting for data": "waiting_share",
+    "inference ms per item, median; p90": "latency_s",
+    "FLOPs per item": "flops_per_item",
+    "parameters": "parameters",
+    "peak memory": "peak_memory_bytes",
+    "median IoU": "median_iou",
+    "seeds": "trials",
+    "trials; diverged; collapsed": "trials",
+}
 
 
 @dataclass(frozen=True)
@@ -63,18 +81,31 @@ class Table:
         columns: the first names the row.
         rows: one cell a column.
         note: how to read it; may be empty.
+        name: by which the page finds a table whose rows are not variants; may be empty.
+        static: whether it stays as it is where a reader sets other prices in the page.
     """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str | Cell, ...], ...]
     note: str = ""
+    name: str = ""
+    static: bool = False
 
 
-def numbers_table(caption: str, titles: Sequence[str], rows: Iterable[tuple[str | Cell, ...]], note: str = "") -> Table:
-    """A table whose first column holds words and the others numbers."""
-    first, *others = titles
-    return Table(caption, (Column(first, "words"), *map(Column, others)), tuple(rows), note)
+def numbers_table(
+    caption: str,
+    first: str,
+    numbers: Iterable[tuple[str, str]],
+    rows: Iterable[tuple[str | Cell, ...]],
+    note: str = "",
+    *,
+    name: str = "",
+    static: bool = False,
+) -> Table:
+    """A table whose first column holds words and the others numbers, given by their titles and keys."""
+    columns = (Column(first, "words"), *(Column(title, key=key) for title, key in numbers))
+    return Table(caption, columns, tuple(rows), note, name, static)
 
 
 def candidates_table(appraisal: Appraisal) -> Table:
@@ -84,12 +115,12 @@ def candidates_table(appraisal: Appraisal) -> Table:
         f"over {_years(appraisal)}",
         columns=(
             Column("variant", "words"),
-            Column("verdict", "words"),
-            Column("NPV, 95 % interval"),
-            Column("ROI"),
-            Column("payback"),
-            Column("break-even predictions a year"),
-            Column("reason", "sentences"),
+            Column("verdict", "words", "verdict"),
+            Column("NPV, 95 % interval", key="npv"),
+            Column("ROI", key="roi"),
+            Column("payback", key="payback_years"),
+            Column("break-even predictions a year", key="break_even_predictions_per_year"),
+            Column("reason", "sentences", "reason"),
         ),
         rows=tuple(_candidate_cells(candidate, appraisal.currency) for candidate in appraisal.largest.candidates),
         note="NPV is the net present value, ROI the return on investment. “Dominates”: no less value and no more cost "
@@ -108,7 +139,11 @@ def variants_table(study: Study, appraisal: Appraisal) -> Table:
     titles = [t for t in cells[0] if not study.from_files or any(of_row[t] != MISSING for of_row in cells)]
     return Table(
         caption=f"Means over seeds of every variant{text.trained_on(appraisal.largest.train_size)}",
-        columns=(Column("variant", "words"), Column("kind", "words"), *map(Column, titles)),
+        columns=(
+            Column("variant", "words"),
+            Column("kind", "words"),
+            *(Column(title, key=MEASURED[title]) for title in titles),
+        ),
         rows=tuple(
             (row.name, row.kind, *(of_row[title] for title in titles))
             for row, of_row in zip(appraisal.largest.rows, cells, strict=True)
@@ -130,7 +165,7 @@ def sizes_table(appraisal: Appraisal) -> Table:
         caption="Verdict (and NPV) by number of training items",
         columns=(
             Column("variant", "words"),
-            *(Column(f"{size.train_size:,} items", "words") for size in appraisal.sizes),
+            *(Column(f"{size.train_size:,} items", "words", f"npv@{size.train_size}") for size in appraisal.sizes),
         ),
         rows=tuple(
             (
@@ -139,6 +174,7 @@ def sizes_table(appraisal: Appraisal) -> Table:
             )
             for name in names
         ),
+        static=True,
     )
 
 
@@ -151,8 +187,8 @@ def failures_table(study: Study) -> Table:
         caption="Trials that diverged, or whose crop collapsed",
         columns=(
             Column("variant", "words"),
-            Column("training items"),
-            Column("seed"),
+            Column("training items", key="record@train_size"),
+            Column("seed", key="record@seed"),
             Column("outcome", "words"),
             Column("reason", "sentences"),
         ),
@@ -163,7 +199,8 @@ def failures_table(study: Study) -> Table:
 def prices_table(economics: Economics, not_priced: tuple[str, ...]) -> Table:
     """The prices by the path of their key; what was not priced is said to be so."""
     told = economics.model_fields_set | {name.partition(".")[0] for name in not_priced} | ALWAYS_TOLD
-    prices = {name: value for name, value in economics.model_dump(mode="json").items() if name in told}
+    given = economics.model_dump(mode="json") | {"as_of": str(economics.as_of or NO_DATE)}
+    prices = {name: value for name, value in given.items() if name in told}
     return Table(
         caption="Prices and volumes",
         columns=(Column("key", "words"), Column("value", "sentences")),
@@ -175,6 +212,7 @@ def prices_table(economics: Economics, not_priced: tuple[str, ...]) -> Table:
         note="A price that is a guess is told by its lowest, likeliest and highest value."
         if any(isinstance(price, Range) for price in economics.prices().values())
         else "",
+        static=True,
     )
 
 

@@ -83,6 +83,16 @@ def trained_on(train_size: int) -> str:
     return f", trained on {train_size:,} items" if train_size else ""
 
 
+def over_years(appraisal: Appraisal) -> str:
+    """3 -> "over 3 years"; 1 -> "over a year"."""
+    return "over a year" if appraisal.horizon_years == 1 else f"over {appraisal.horizon_years} years"
+
+
+def named(path: str) -> str:
+    """The path of a price in words: of a matrix it is a multiple."""
+    return f"multiple of {path}" if path in ("cost_matrix", "value_matrix", "value_fn") else path
+
+
 def known(measured: float) -> str:
     """A number that is 0 only where it was not measured."""
     return number(measured or None)
@@ -97,26 +107,29 @@ def brought_times(study: Study) -> str:
 
 
 def how_we_know(study: Study, appraisal: Appraisal) -> str:
-    """Where the intervals come from, in a few sentences."""
+    """Where the numbers and their intervals come from, in two sentences."""
     size = appraisal.largest.train_size
     seeds = len({record.seed for record in study.records if record.train_size == size})
     count = "one seed" if seeds == 1 else f"{seeds} seeds"
     judged = f"judged on the same {appraisal.test_items:,} test items"
     each = count if seeds == 1 else f"{'up to' if study.looks else 'each of'} {count}"
-    trained = f"Every variant was trained on {size:,} items with {each}, and {judged}. "
+    trained = f"Every variant was trained on {size:,} items with {each}, and {judged}"
     if study.from_files:
-        trained = f"Every variant{trained_on(size)}{',' if size else ''} was {judged}, with predictions of {count}. "
+        trained = f"Every variant{trained_on(size)}{',' if size else ''} was {judged}, with predictions of {count}"
     if study.looks:
-        trained += f"Seeds were added while a verdict was open, with looks after {', '.join(map(str, study.looks))}. "
+        trained += f"; seeds were added while a verdict was open, with looks after {', '.join(map(str, study.looks))}"
     if seeds < FEWEST_SEEDS:
-        return trained + "So few seeds cannot tell how results vary from seed to seed, so that there are no intervals."
+        return (
+            f"{trained}. So few seeds cannot tell how results vary from seed to seed, so that there are no intervals."
+        )
     crops = sum(candidate.kind in ("crop", "candidate") for candidate in appraisal.largest.candidates)
-    held = [f"for all {crops} of them at once"] if crops > 1 else []
+    held = [f"for all {crops} candidates at once"] if crops > 1 else []
     held += ["at every look"] if study.looks else []
-    wider = f" A verdict's interval holds {' and '.join(held)}, which makes it wider." if held else ""
-    return trained + (
-        "The 95 % intervals allow for the chance of seeds and test items (that of the NPV also for the rounds of "
-        f"timing, and for prices that are guesses).{wider}"
+    wider = f"; a verdict's interval holds {' and '.join(held)}, which makes it wider" if held else ""
+    return (
+        f"{trained}. The 95 % intervals are t intervals of the paired differences, with a variance by seeds and one by "
+        "test items (and, for the NPV, by rounds of timing and by draws of the prices that are guesses)"
+        f"{wider}."
     )
 
 

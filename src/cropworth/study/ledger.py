@@ -48,6 +48,12 @@ def trial_name(config: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def file_sha256(path: Path) -> str:
+    """The hash of a file's content: 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 class Ledger:
     """One study's folder.
 
@@ -216,14 +222,6 @@ class Ledger:
                 "Run the study again: its finished trials are kept.",
             ) from None
 
-    def data_sha256(self) -> str:
-        """Of the items that the study ran on; empty where an older version did not keep it.
-
-        Raises:
-            CropworthError: the folder is no study.
-        """
-        return str(self.header().get("data_sha256", ""))
-
     def header(self) -> dict[str, Any]:
         """The resolved plan and what follows from it, as `Plan.header` gives it.
 
@@ -264,6 +262,8 @@ class Ledger:
                 latency=self.read_latency(),
                 warnings=tuple(header.get("warnings", ())),  # studies of 0.1.0 have none, nor looks
                 looks=tuple(header.get("looks", ())),
+                data_sha256=str(header.get("data_sha256", "")),
+                weights_sha256=dict(header.get("weights_sha256", {})),
             )
         except (KeyError, TypeError) as error:
             raise CropworthError(

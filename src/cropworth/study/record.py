@@ -198,6 +198,9 @@ class Study:
         warnings: what a reader must know of the data, such as how many items were left out.
         looks: numbers of seeds after which the study was, or will be, looked at, ascending; empty where only once.
         columns: name -> (n,), whatever else is known of the test items, for a `value_fn`.
+        data_sha256: hash of all items and labels; empty where there is none: of files, or by a version that kept none.
+        weights_sha256: hashes of the files of weights and configurations that training began with, by their paths.
+        files_sha256: hashes of the files of predictions and costs, by their names; empty where there was a plan.
     """
 
     name: str
@@ -212,6 +215,9 @@ class Study:
     warnings: tuple[str, ...] = ()
     looks: tuple[int, ...] = ()
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
+    data_sha256: str = ""
+    weights_sha256: dict[str, str] = field(default_factory=dict)
+    files_sha256: dict[str, str] = field(default_factory=dict)
 
     def of(self, variant: str, train_size: int) -> tuple[Record, ...]:
         """The records of one variant at one training-set size, by seed."""

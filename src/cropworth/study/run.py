@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from cropworth.measure.energy import processor_counters
 from cropworth.measure.environment import available_cores
 from cropworth.study.check import sizes_not_there, try_variant
 from cropworth.study.inference import measure_inference
-from cropworth.study.ledger import Ledger, trial_name
+from cropworth.study.ledger import Ledger, file_sha256, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Study
 from cropworth.study.trackers import Tracker, tell
@@ -123,7 +122,7 @@ def run_study(
     check_jobs(jobs)
     plan, ledger, task = prepared.plan, Ledger(out), prepared.task
     trials = plan.trials() if trials is None else list(trials)
-    weights = {str(file): _sha256(file) for file in plan.model_files()}
+    weights = {str(file): file_sha256(file) for file in plan.model_files()}
     header = plan.header(task.signature(), task.fingerprint(), prepared.warnings, weights)
     ledger.open(header | {"trials": [trial_name(trial) for trial in trials], "looks": list(looks)})
     ledger.write_splits(task.placed)
@@ -240,11 +239,6 @@ def _one_trial(
         keep = None if record.status == "diverged" else partial(torch.save, model.state_dict())
         ledger.write_trial(trial, record, keep)
     return record.trial, record.status
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 _task = lru_cache(maxsize=1)(build_task)  # a worker process reads the data once, not once a trial

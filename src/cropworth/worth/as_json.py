@@ -11,7 +11,7 @@ from cropworth.worth.results import Appraisal, SizeAppraisal
 def to_json(appraisal: Appraisal) -> dict[str, Any]:
     """Plain data; null where something is undefined, never NaN."""
     plain = asdict(appraisal) | {"sizes": [_size(size) for size in appraisal.sizes]}
-    return _lists(plain | _size(appraisal.largest))  # type: ignore[no-any-return]
+    return lists(plain | _size(appraisal.largest))  # type: ignore[no-any-return]
 
 
 def _size(size: SizeAppraisal) -> dict[str, Any]:
@@ -26,8 +26,8 @@ def _without_name(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key != "name"}
 
 
-def _lists(value: Any) -> Any:
+def lists(value: Any) -> Any:
     """Tuples as lists, as JSON has them."""
     if isinstance(value, dict):
-        return {key: _lists(inner) for key, inner in value.items()}
-    return [_lists(inner) for inner in value] if isinstance(value, tuple | list) else value
+        return {key: lists(inner) for key, inner in value.items()}
+    return [lists(inner) for inner in value] if isinstance(value, tuple | list) else value

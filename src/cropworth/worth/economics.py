@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -72,6 +73,8 @@ class Economics(Config):
 
     note: str = ""
     """Where the prices come from."""
+    as_of: date | None = None
+    """The day that the prices are of."""
     currency: str = Field(default="EUR", min_length=1)
     horizon_years: int = Field(default=3, ge=1, le=100)
     """Years over which money is counted."""
@@ -189,7 +192,7 @@ class Economics(Config):
         for name in ("cost_matrix", "value_matrix"):
             if getattr(self, name) is not None:
                 found |= {name: 1.0} | {
-                    path: price for path, _, _, price in self._entries(name) if isinstance(price, Range)
+                    path: price for path, _, _, price in self.entries(name) if isinstance(price, Range)
                 }
         if self.value_fn is not None:
             found["value_fn"] = 1.0
@@ -206,8 +209,12 @@ class Economics(Config):
         for name in self.class_frequencies or {}:
             _check_class("class_frequencies", name, classes)
 
-    def priced(self, classes: Sequence[str]) -> list[Priced]:
+    def priced(self, classes: Sequence[str], apart: bool = False) -> list[Priced]:
         """What is priced of each prediction of one of these classes, but for `stake`, `value_fn` and rejection.
+
+        Args:
+            classes: their names.
+            apart: whether each entry of a matrix is a quantity by itself, also where it is known.
 
         Raises:
             CropworthError: the prices are for other classes.
@@ -217,11 +224,11 @@ class Economics(Config):
             return self.value.priced(classes)
         for name, sign in (("cost_matrix", 1.0), ("value_matrix", -1.0)):
             if getattr(self, name) is not None:
-                return self._priced_matrix(name, sign, classes)
+                return self._priced_matrix(name, sign, classes, apart)
         return [Priced(("cost_per_error",), 1.0 - np.eye(count), of_value=True)]
 
-    def _priced_matrix(self, name: str, sign: float, classes: Sequence[str]) -> list[Priced]:
-        """One quantity for all entries that are numbers, and one for each that is a guess."""
+    def _priced_matrix(self, name: str, sign: float, classes: Sequence[str], apart: bool) -> list[Priced]:
+        """One quantity for all entries that are numbers, and one for each that is a guess, or that is apart."""
         count = len(classes)
         matrix = getattr(self, name)
         if isinstance(matrix, list) and (len(matrix) != count or any(len(row) != count for row in matrix)):
@@ -230,18 +237,20 @@ class Economics(Config):
                 f"{count} rows of {count} costs, in the order {', '.join(classes)}",
                 "Mend it, or give costs by class name.",
             )
-        fixed, guessed = np.zeros((count, count)), []
-        for path, true, decided, price in self._entries(name):
+        fixed, alone = np.zeros((count, count)), []
+        for path, true, decided, price in self.entries(name):
             row, column = (key if isinstance(key, int) else _check_class(name, key, classes) for key in (true, decided))
-            if isinstance(price, Range):
+            if apart and row == column and price == 0:
+                continue  # what is right and costs nothing is no quantity
+            if apart or isinstance(price, Range):
                 one = np.zeros((count, count))
                 one[row, column] = sign
-                guessed.append(Priced((path,), one, of_value=True))
+                alone.append(Priced((path,), one, of_value=True))
             else:
                 fixed[row, column] = sign * price
-        return [Priced((name,), fixed, of_value=True), *guessed]
+        return alone if apart else [Priced((name,), fixed, of_value=True), *alone]
 
-    def _entries(self, name: str) -> list[tuple[str, str | int, str | int, float | Range]]:
+    def entries(self, name: str) -> list[tuple[str, str | int, str | int, float | Range]]:
         """Path, true class, decision and price of each entry of a matrix."""
         matrix = getattr(self, name)
         rows = matrix.items() if isinstance(matrix, dict) else enumerate(matrix)

@@ -51,16 +51,17 @@ class Pricing:
     Args:
         study: at least one record.
         economics: the prices.
+        apart: whether each entry of a matrix is a quantity by itself; see `Economics.priced`.
 
     Raises:
         CropworthError: the prices do not fit the study's classes, items or records.
     """
 
-    def __init__(self, study: Study, economics: Economics) -> None:
+    def __init__(self, study: Study, economics: Economics, apart: bool = False) -> None:
         self.economics, self.classes, self.columns = economics, study.classes, study.columns
         self.first = study.records[0]
         economics.check_classes(study.classes)
-        self.priced: list[Priced] = economics.priced(study.classes) if study.classes else []
+        self.priced: list[Priced] = economics.priced(study.classes, apart) if study.classes else []
         self.strata = _strata(economics, study.classes, self.first.labels)
         self.value_fn = None if economics.value_fn is None else load_function(economics.value_fn, "value_fn")
         if isinstance(economics.value, TradingSignal) and self.first.values is None:
@@ -221,14 +222,19 @@ class Pricing:
 
     def summarise(self, gained: Array) -> TwoWay:
         """Means over items, and how they vary, of gains (S seeds, n items, P quantities)."""
+        found = self.by_stratum(gained)
+        if self.strata.priced:
+            return found
+        candidates = gained.shape[-1] // len(self.paths)
+        return found.merged(self.strata.shares(self.means), np.tile(self.amounts(self.means), candidates))
+
+    def by_stratum(self, gained: Array) -> TwoWay:
+        """The same with all strata apart, whether or not their shares may vary."""
         inside = self.strata.of_item >= 0
         weights = None if self.first.weights is None else self.first.weights[inside].astype(np.float64)
         candidates = gained.shape[-1] // len(self.paths)  # one, or several side by side
         unit: Array = np.kron(np.eye(candidates), self.unit).astype(np.float64)
-        found = two_way(gained[:, inside], self.strata.of_item[inside], len(self.strata.names), weights, unit)
-        if self.strata.priced:
-            return found
-        return found.merged(self.strata.shares(self.means), np.tile(self.amounts(self.means), candidates))
+        return two_way(gained[:, inside], self.strata.of_item[inside], len(self.strata.names), weights, unit)
 
 
 def _product(paths: Sequence[str], prices: Prices) -> Array:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+FAR = 1e12
+"""An amount so large that what a slope adds to it is not lost in the digits of what does not depend on it."""
 
 
 def yearly(growth: ArrayLike, years: int) -> Array:
@@ -54,8 +56,7 @@ def break_even(npv: Callable[[float], float]) -> float | None:
         0 where the candidate pays from nothing on; None where more of it never makes it pay. That includes a candidate
         that pays below an amount, not above one.
     """
-    nothing, one = npv(0.0), npv(1.0)
-    slope = one - nothing
+    nothing, slope = npv(0.0), (npv(FAR) - npv(0.0)) / FAR
     if slope > 0:
         return max(0.0, -nothing / slope)
     return 0.0 if slope == 0 and nothing >= 0 else None

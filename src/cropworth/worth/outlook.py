@@ -9,13 +9,23 @@ import numpy as np
 from cropworth.worth.information import Source, evpi, evppi, next_measurement
 from cropworth.worth.interval import ErrorRates, half_width
 from cropworth.worth.money import break_even
-from cropworth.worth.results import Bar, DecisionCurve, Grid, Interval, LearningCurve, Outlook, Verdict
+from cropworth.worth.results import (
+    Bar,
+    BreakEvenCurve,
+    DecisionCurve,
+    Grid,
+    Interval,
+    LearningCurve,
+    Outlook,
+    Verdict,
+)
 from cropworth.worth.scenario import Case
 from cropworth.worth.verdict import judge
 
-QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+QUANTILES = tuple(sorted({*(percent / 100 for percent in range(1, 100)), 0.025, 0.975}))  # enough for a histogram
 ACCEPTABILITY_STEPS, ACCEPTABILITY_REACH = 21, 4.0  # from nothing to four times the price
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+VOLUMES, BESIDE, FARTHEST = 41, 4.0, 1000.0  # of the break-even curve: points; factors beyond its marks, and between
 NOT_DOUBLED = ("growth", "compute_price_change")  # twice a change a year says nothing
 
 
@@ -48,6 +58,7 @@ def outlook(
         acceptability=tuple(acceptable),
         tornado=tornado(case, rates),
         grid=grid(case, rates),
+        break_even_curve=break_even_curve(case, rates),
         perfect_information=evpi(simulated - margin),
         next=next_measurement(case.npv(), sources, known, case.economics.currency, margin),
         decisions=decisions,
@@ -78,6 +89,22 @@ def grid(case: Case, rates: ErrorRates) -> Grid:
         tuple(tuple(cell.estimate or 0.0 for cell in row) for row in cells),
         tuple(tuple(judge(cell, case.economics.margin) for cell in row) for row in cells),
     )
+
+
+def break_even_curve(case: Case, rates: ErrorRates) -> BreakEvenCurve:
+    """From a quarter of the smaller to four times the larger of two volumes: today's, and that from which it pays.
+
+    A volume from which it pays that is more than a thousand times today's, or less than a thousandth, is out of sight.
+    """
+    now, pays = case.means["predictions_per_year"], break_even_price(case, "predictions_per_year")
+    if now and pays:
+        pays = min(max(pays, now / FARTHEST), now * FARTHEST)
+    marks = [volume for volume in (now, pays) if volume]
+    if not marks:
+        return BreakEvenCurve((), ())
+    volumes = np.geomspace(min(marks) / BESIDE, max(marks) * BESIDE, VOLUMES).tolist()
+    npv = [case.interval_at({"predictions_per_year": volume}, rates) for volume in volumes]
+    return BreakEvenCurve(tuple(volumes), tuple(npv))
 
 
 def break_even_price(case: Case, path: str) -> float | None:

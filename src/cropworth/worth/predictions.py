@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cropworth.data.tables.columns import Words
 from cropworth.errors import CropworthError
+from cropworth.study.ledger import file_sha256
 from cropworth.study.record import Kind, Record, Study
 from cropworth.worth.cost_rows import Cost, Trial, latency_of, read_costs
 from cropworth.worth.prediction_rows import Rows, read_rows
@@ -110,6 +111,7 @@ def read_predictions(
             *unlike,
         ),
         columns=columns,
+        files_sha256={file.name: file_sha256(file) for file in (path, *([Path(costs)] if costs is not None else []))},
     )
 
 

@@ -16,6 +16,7 @@ from cropworth.config import Config
 
 # Variances multiply two of these and square the product twice; larger ones would leave the range of a float.
 MOST = 1e18
+AMOUNTS, SIGNED, RATES, SHARES, CHANGES = (0.0, MOST), (-MOST, MOST), (0.0, 9.99), (0.0, 1.0), (-0.99, 9.99)
 
 
 class Range(Config):
@@ -65,15 +66,15 @@ def _between(least: float, most: float) -> Callable[[float | Range], float | Ran
 
 
 Price = Annotated[Annotated[float, Tag("<number>")] | Annotated[Range, Tag("<range>")], Discriminator(_kind)]
-Amount = Annotated[Price, AfterValidator(_between(0.0, MOST))]
+Amount = Annotated[Price, AfterValidator(_between(*AMOUNTS))]
 """Money, or a number of something: 0 or more."""
-Signed = Annotated[Price, AfterValidator(_between(-MOST, MOST))]
+Signed = Annotated[Price, AfterValidator(_between(*SIGNED))]
 """Money that may also be lost."""
-Rate = Annotated[Price, AfterValidator(_between(0.0, 9.99))]
+Rate = Annotated[Price, AfterValidator(_between(*RATES))]
 """A year, as a fraction."""
-Share = Annotated[Price, AfterValidator(_between(0.0, 1.0))]
+Share = Annotated[Price, AfterValidator(_between(*SHARES))]
 """A part of the whole."""
-Change = Annotated[Price, AfterValidator(_between(-0.99, 9.99))]
+Change = Annotated[Price, AfterValidator(_between(*CHANGES))]
 """What a year adds, as a fraction; below 0 what it takes."""
 
 

@@ -132,6 +132,20 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class BreakEvenCurve:
+    """Net present value over the volume, all other prices at their means.
+
+    Attributes:
+        volumes: predictions a year, ascending, (M,); from below the break-even volume and today's to above them, and
+            empty where both are 0 or not known.
+        npv: at each, with its 95 % interval.
+    """
+
+    volumes: tuple[float, ...]
+    npv: tuple[Interval, ...]
+
+
+@dataclass(frozen=True)
 class Measurement:
     """Something that could be measured or asked next, and what that would be worth.
 
@@ -184,6 +198,7 @@ class Outlook:
         acceptability: pairs of an amount of `Appraisal.error_price` and the probability that it is worth it (CEAC).
         tornado: the widest bar first.
         grid: over volume and the price of an error.
+        break_even_curve: over volume alone.
         perfect_information: what knowing the net present value for sure would be worth (EVPI).
         next: what to measure next, the most worthwhile first.
         decisions: for two classes, net benefit over thresholds; None for others, or without probabilities.
@@ -195,6 +210,7 @@ class Outlook:
     acceptability: tuple[tuple[float, float], ...]
     tornado: tuple[Bar, ...]
     grid: Grid
+    break_even_curve: BreakEvenCurve
     perfect_information: float
     next: tuple[Measurement, ...]
     decisions: DecisionCurve | None

@@ -19,6 +19,7 @@ from cropworth.worth.results import Interval
 
 Array = NDArray[np.float64]
 DRAWS = 10_000
+OF_GUESSES, OF_CHANCE = 0, 1  # seeds of the draws
 JOULES_PER_KWH = 3.6e6
 
 
@@ -159,14 +160,14 @@ class Case:
     @cached_property
     def drawn(self) -> dict[str, ArrayLike]:
         """Prices drawn from the guesses: (DRAWS,) each, or the number where it is known."""
-        uniform = _uniform(0, len(self.guesses))
+        uniform = _uniform(OF_GUESSES, len(self.guesses))
         guessed = {path: guess.quantile(u) for (path, guess), u in zip(self.guesses.items(), uniform, strict=True)}
         return {**self.means, **guessed}
 
     @cached_property
     def _chance(self) -> tuple[Array, Array, Array, Array]:
         """Standard draws (DRAWS,): of t by the seeds, of the normal, of t by the items and by the timing."""
-        uniform = _uniform(1, 3)
+        uniform = _uniform(OF_CHANCE, 3)
         (_, _), (_, item_df) = self.gains.variances(self.pricing.coefficients(self.means))
         df = float(max(1, self.gains.seeds - 1)), min(float(item_df), 1e9), self.inference.timing.df
         by_seed, by_item, timing = (special.stdtrit(d, u) for d, u in zip(df, uniform, strict=True))
@@ -189,9 +190,14 @@ class Case:
 
 
 def _uniform(seed: int, columns: int) -> Array:
-    """A Latin hypercube (columns, DRAWS): each column has one number in each of DRAWS equal parts of (0, 1)."""
+    """A Latin hypercube (columns, DRAWS): each column has the middle of each of DRAWS equal parts of (0, 1)."""
+    return (np.array(permutations(seed, columns)).reshape(columns, DRAWS) + 0.5) / DRAWS
+
+
+def permutations(seed: int, columns: int) -> list[NDArray[np.int64]]:
+    """The order of the parts in each column of a Latin hypercube: (DRAWS,) each; more columns leave the first alone."""
     rng = np.random.default_rng(seed)
-    return np.array([(rng.permutation(DRAWS) + rng.random(DRAWS)) / DRAWS for _ in range(columns)])
+    return [rng.permutation(DRAWS) for _ in range(columns)]
 
 
 def _times(stream: Stream, price: Array) -> Stream:

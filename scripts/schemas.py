@@ -1,6 +1,6 @@
-"""Write docs/appraisal.schema.json from the classes of `cropworth.worth.results`, their docstrings included.
+"""Write the schemas of docs/ from the classes whose data they describe, docstrings included.
 
-python scripts/appraisal_schema.py
+python scripts/schemas.py
 """
 
 import dataclasses
@@ -8,17 +8,20 @@ import json
 import re
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from cropworth.worth import results
+from cropworth.report import as_json, document, tables
+from cropworth.worth import comparison, results
 
-PATH = Path(__file__).parents[1] / "docs" / "appraisal.schema.json"
+DOCS = Path(__file__).parents[1] / "docs"
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 NAMES = {str: "string", float: "number", int: "integer", bool: "boolean", type(None): "null"}
 BY_NAME = {"candidates": "Candidate", "variants": "Row"}
 
 
-def schema() -> dict[str, Any]:
+def appraisal_schema() -> dict[str, Any]:
     """The JSON schema of what `cropworth appraise --json` prints."""
     size = _object(results.SizeAppraisal)
     size["properties"] = {"train_size": size["properties"]["train_size"]} | {
@@ -41,12 +44,42 @@ def schema() -> dict[str, Any]:
         del parts[name]["properties"]["name"]
         parts[name]["required"].remove("name")
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DRAFT,
+        "$id": "appraisal.schema.json",
         "title": "cropworth appraisal",
         "description": "What `cropworth appraise --json` prints. Money is in `currency`; what is undefined is null.",
         **{key: value for key, value in whole.items() if key != "description"},
         "$defs": parts | {"SizeAppraisal": size},
     }
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON schema of what `cropworth report --format json` prints."""
+    return _with_document("report", as_json.Whole, ("appraisal",), (as_json.TrialRow,))
+
+
+def comparison_schema() -> dict[str, Any]:
+    """The JSON schema of what `cropworth compare --format json` prints."""
+    own = (comparison.Change, comparison.Side, comparison.Difference)
+    classes = [found for found in vars(results).values() if dataclasses.is_dataclass(found)]
+    return _with_document("comparison", as_json.Compared, ("before", "after"), (*own, *classes))
+
+
+def _with_document(name: str, cls: type, appraisals: Sequence[str], parts: Sequence[type]) -> dict[str, Any]:
+    """The schema of a class that holds a document, and appraisals under these keys."""
+    whole = _object(cls)
+    whole["properties"] |= {key: {"$ref": "appraisal.schema.json"} for key in appraisals}
+    of_document = (document.Document, document.Section, document.Points, tables.Table, tables.Column, tables.Cell)
+    found = {
+        "$schema": DRAFT,
+        "$id": f"{name}.schema.json",
+        "title": f"cropworth {name}",
+        **whole,
+        "$defs": {part.__name__: _object(part) for part in (*of_document, *parts)},
+    }
+    used = set(re.findall(r"#/\$defs/(\w+)", json.dumps(found)))
+    found["$defs"] = {part: schema for part, schema in found["$defs"].items() if part in used}
+    return found
 
 
 def _object(cls: type) -> dict[str, Any]:
@@ -77,7 +110,9 @@ def _of(hint: Any) -> dict[str, Any]:
         if any("enum" in part for part in parts):
             return {"enum": [value for part in parts for value in part.get("enum", [None])]}
         return {"anyOf": parts}
-    if origin is tuple and arguments[-1] is Ellipsis:
+    if origin is dict:
+        return {"type": "object"}
+    if origin in (tuple, Sequence) and arguments[-1] in (Ellipsis, arguments[0]):
         return {"type": "array", "items": _of(arguments[0])}
     if origin is tuple:
         return {"type": "array", "prefixItems": [_of(a) for a in arguments], "items": False}
@@ -95,5 +130,8 @@ def _unwrapped(text: str) -> str:
     return " ".join(text.split())
 
 
+SCHEMAS = {"appraisal": appraisal_schema, "report": report_schema, "comparison": comparison_schema}
+
 if __name__ == "__main__":
-    PATH.write_text(json.dumps(schema(), indent=2) + "\n")
+    for name, schema in SCHEMAS.items():
+        (DOCS / f"{name}.schema.json").write_text(json.dumps(schema(), indent=2) + "\n")
