@@ -23,7 +23,7 @@ from cropworth.study.live import RUN, telling
 from cropworth.study.record import Epoch
 from serve.conftest import asked, key
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "appraisal.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text())
 
 
 def test_a_list_of_studies(studies: Path) -> None:
@@ -91,7 +91,7 @@ def test_report_markdown_and_json_are_made_on_request(studies: Path) -> None:
     assert page.text.startswith("<!DOCTYPE html>")
     assert "Content-Security-Policy" in page.text
     assert "# tiny" in asked(studies, f"{at}/report.md").text
-    answer = asked(studies, f"{at}/appraisal.json")
+    answer = asked(studies, f"{at}/report.json")
     assert answer.headers["content-type"] == "application/json"
     jsonschema.validate(answer.json(), SCHEMA)
     assert not report.exists()
@@ -99,7 +99,7 @@ def test_report_markdown_and_json_are_made_on_request(studies: Path) -> None:
 
 def test_nothing_is_written(studies: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in studies.rglob("*")}
-    for path in ("", "/report", "/report.md", "/appraisal.json"):
+    for path in ("", "/report", "/report.md", "/report.json"):
         asked(studies, f"/studies/{key(studies)}{path}")
     assert {path: path.stat().st_mtime_ns for path in studies.rglob("*")} == before
 

@@ -54,33 +54,37 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
     }
     formulas = formulas_of((*shown.values(), *outlook))
     charts = make_charts(study, appraisal, economics.margin)
-    return _template().render(
-        plotly=plotly_packed(),
-        study=study,
-        appraisal=appraisal,
-        caveats=_caveats(study, appraisal, economics),
-        verdict=text.verdict_word(candidate),
-        reasons=reasons(appraisal),
-        controls=controls(study, appraisal, economics),
-        next_step=next_step(appraisal),
-        **shown,
-        outlook=outlook,
-        next_sentences=next_sentences(appraisal),
-        formulas=formulas,
-        trace=trace(study, appraisal, economics, formulas),
-        provenance=provenance_table(study, economics),
-        prices=tables.prices_table(economics, appraisal.not_priced),
-        environments=tables.environment_tables(study),
-        album=make_album(study, appraisal.largest.train_size),
-        charts=charts,
-        drawings=drawings(charts),
-        figures=embedded(study, appraisal, charts),
-        kinds=text.KINDS,
-        brought=text.BROUGHT if study.from_files else "",
-        timing=tables.timing(study),
-        when=tables.when(study),
-        how_we_know=text.how_we_know(study, appraisal),
-        plan=yaml.safe_dump(study.plan, sort_keys=False, allow_unicode=True),
+    return (
+        environment("cropworth.report")
+        .get_template("report.html.j2")
+        .render(
+            plotly=plotly_packed(),
+            study=study,
+            appraisal=appraisal,
+            caveats=_caveats(study, appraisal, economics),
+            verdict=text.verdict_word(candidate),
+            reasons=reasons(appraisal),
+            controls=controls(study, appraisal, economics),
+            next_step=next_step(appraisal),
+            **shown,
+            outlook=outlook,
+            next_sentences=next_sentences(appraisal),
+            formulas=formulas,
+            trace=trace(study, appraisal, economics, formulas),
+            provenance=provenance_table(study, economics),
+            prices=tables.prices_table(economics, appraisal.not_priced),
+            environments=tables.environment_tables(study),
+            album=make_album(study, appraisal.largest.train_size),
+            charts=charts,
+            drawings=drawings(charts),
+            figures=embedded(study, appraisal, charts),
+            kinds=text.KINDS,
+            brought=text.BROUGHT if study.from_files else "",
+            timing=tables.timing(study),
+            when=tables.when(study),
+            how_we_know=text.how_we_know(study, appraisal),
+            plan=yaml.safe_dump(study.plan, sort_keys=False, allow_unicode=True),
+        )
     )
 
 
@@ -97,17 +101,18 @@ def _caveats(study: Study, appraisal: Appraisal, economics: Economics) -> list[t
 
 
 @functools.cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cropworth.report"),
+def environment(*packages: str) -> jinja2.Environment:
+    """The templates of these packages, each from the first that has it, with what those of the report use."""
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"headings": _headings, "breakable": _breakable}
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return environment.get_template("report.html.j2")
+    made.filters |= {"headings": _headings, "breakable": _breakable}
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return made
 
 
 def _headings(sections: Markup) -> list[tuple[str, Markup]]:
