@@ -54,37 +54,33 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
     }
     formulas = formulas_of((*shown.values(), *outlook))
     charts = make_charts(study, appraisal, economics.margin)
-    return (
-        environment("cropworth.report")
-        .get_template("report.html.j2")
-        .render(
-            plotly=plotly_packed(),
-            study=study,
-            appraisal=appraisal,
-            caveats=_caveats(study, appraisal, economics),
-            verdict=text.verdict_word(candidate),
-            reasons=reasons(appraisal),
-            controls=controls(study, appraisal, economics),
-            next_step=next_step(appraisal),
-            **shown,
-            outlook=outlook,
-            next_sentences=next_sentences(appraisal),
-            formulas=formulas,
-            trace=trace(study, appraisal, economics, formulas),
-            provenance=provenance_table(study, economics),
-            prices=tables.prices_table(economics, appraisal.not_priced),
-            environments=tables.environment_tables(study),
-            album=make_album(study, appraisal.largest.train_size),
-            charts=charts,
-            drawings=drawings(charts),
-            figures=embedded(study, appraisal, charts),
-            kinds=text.KINDS,
-            brought=text.BROUGHT if study.from_files else "",
-            timing=tables.timing(study),
-            when=tables.when(study),
-            how_we_know=text.how_we_know(study, appraisal),
-            plan=yaml.safe_dump(study.plan, sort_keys=False, allow_unicode=True),
-        )
+    return _template().render(
+        plotly=plotly_packed(),
+        study=study,
+        appraisal=appraisal,
+        caveats=_caveats(study, appraisal, economics),
+        verdict=text.verdict_word(candidate),
+        reasons=reasons(appraisal),
+        controls=controls(study, appraisal, economics),
+        next_step=next_step(appraisal),
+        **shown,
+        outlook=outlook,
+        next_sentences=next_sentences(appraisal),
+        formulas=formulas,
+        trace=trace(study, appraisal, economics, formulas),
+        provenance=provenance_table(study, economics),
+        prices=tables.prices_table(economics, appraisal.not_priced),
+        environments=tables.environment_tables(study),
+        album=make_album(study, appraisal.largest.train_size),
+        charts=charts,
+        drawings=drawings(charts),
+        figures=embedded(study, appraisal, charts),
+        kinds=text.KINDS,
+        brought=text.BROUGHT if study.from_files else "",
+        timing=tables.timing(study),
+        when=tables.when(study),
+        how_we_know=text.how_we_know(study, appraisal),
+        plan=yaml.safe_dump(study.plan, sort_keys=False, allow_unicode=True),
     )
 
 
@@ -98,6 +94,10 @@ def _caveats(study: Study, appraisal: Appraisal, economics: Economics) -> list[t
         ("Unfinished", [missing] if appraisal.missing_trials else []),
     ]
     return [(about, sentences) for about, sentences in found if sentences]
+
+
+def _template() -> jinja2.Template:
+    return environment("cropworth.report").get_template("report.html.j2")
 
 
 @functools.cache
