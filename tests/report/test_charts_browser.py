@@ -108,7 +108,7 @@ def test_where_the_script_cannot_be_unpacked_the_drawings_stay(
     page = tmp_path / "report.html"
     page.write_text(html.replace(plotly_packed(), broken), encoding="utf-8")
     with opened(browser, page) as found:
-        found.page.wait_for_selector("#chart-npv .drawing")
+        found.page.locator("#chart-npv .drawing").scroll_into_view_if_needed()
         found.page.wait_for_selector("figure[data-static]:has(#chart-npv)")
         assert found.page.locator(".drawing").count() == len(ids(found.page))
         found.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
