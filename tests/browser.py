@@ -88,10 +88,11 @@ def opened(
     )
     page = context.new_page()
     found = Opened(page)
-    own = address.as_uri() if isinstance(address, Path) else address
+    address = address.as_uri() if isinstance(address, Path) else address
+    own = address.partition("#")[0]
     page.on("console", lambda m: found.complaints.append(m.text) if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
     page.on("request", lambda r: None if r.url.startswith(("data:", "blob:", own)) else found.requests.append(r.url))
-    page.goto(own, wait_until="load")
+    page.goto(address, wait_until="load")
     yield found
     context.close()

@@ -13,10 +13,14 @@ from markupsafe import Markup, escape
 
 from cropworth.report import tables, text
 from cropworth.report.charts import make_charts
+from cropworth.report.controls import controls
 from cropworth.report.drawings import drawings, embedded, plotly_packed
 from cropworth.report.outlook import next_sentences, outlook_tables
 from cropworth.report.pictures import make_album
+from cropworth.report.provenance import provenance_table
 from cropworth.report.reasons import next_step, reasons
+from cropworth.report.trace import formulas_of, trace
+from cropworth.report.trials import trials_table
 from cropworth.study.ledger import write_asked_for
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
@@ -40,7 +44,15 @@ def write_report(study: Study, appraisal: Appraisal, economics: Economics, path:
 
 def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
     """The page's HTML."""
-    candidate = text.headline_candidate(appraisal)
+    candidate, outlook = text.headline_candidate(appraisal), outlook_tables(appraisal)
+    shown = {
+        "candidates": tables.candidates_table(appraisal),
+        "variants": tables.variants_table(study, appraisal),
+        "sizes": tables.sizes_table(appraisal),
+        "failures": tables.failures_table(study),
+        "trials": trials_table(study),
+    }
+    formulas = formulas_of((*shown.values(), *outlook))
     charts = make_charts(study, appraisal, economics.margin)
     return _template().render(
         plotly=plotly_packed(),
@@ -49,13 +61,14 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         caveats=_caveats(study, appraisal, economics),
         verdict=text.verdict_word(candidate),
         reasons=reasons(appraisal),
+        controls=controls(study, appraisal, economics),
         next_step=next_step(appraisal),
-        candidates=tables.candidates_table(appraisal),
-        outlook=outlook_tables(appraisal),
+        **shown,
+        outlook=outlook,
         next_sentences=next_sentences(appraisal),
-        variants=tables.variants_table(study, appraisal),
-        sizes=tables.sizes_table(appraisal),
-        failures=tables.failures_table(study),
+        formulas=formulas,
+        trace=trace(study, appraisal, economics, formulas),
+        provenance=provenance_table(study, economics),
         prices=tables.prices_table(economics, appraisal.not_priced),
         environments=tables.environment_tables(study),
         album=make_album(study, appraisal.largest.train_size),
@@ -93,6 +106,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"headings": _headings, "breakable": _breakable}
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment.get_template("report.html.j2")
 
 

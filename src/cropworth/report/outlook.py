@@ -83,7 +83,13 @@ def _cost(candidate: Candidate, name: str, currency: str) -> str | Cell:
 def _ranking(appraisal: Appraisal) -> Table:
     return numbers_table(
         "All that can be deployed, ranked by net present value",
-        ("variant", "chance to be the best", "expected rank", "may be the best", "dominated by"),
+        "variant",
+        (
+            ("chance to be the best", "probability_best"),
+            ("expected rank", "expected_rank"),
+            ("may be the best", "may_be_best"),
+            ("dominated by", "dominated_by"),
+        ),
         (
             (
                 rank.name,
@@ -105,7 +111,8 @@ def _tornado(appraisal: Appraisal, best: Candidate) -> Table:
     currency = appraisal.currency
     return numbers_table(
         f"What the worth of {best.name} depends on, the widest first",
-        ("input", "lower", "higher", "other verdict"),
+        "input",
+        (("lower", "npv_at_low"), ("higher", "npv_at_high"), ("other verdict", "flips")),
         (
             (
                 text.named(bar.input),
@@ -139,10 +146,13 @@ def _grid(appraisal: Appraisal, best: Candidate) -> Table:
     assert best.outlook is not None
     grid = best.outlook.grid
     if len(set(grid.volumes)) < 2 or len(set(grid.error_prices)) < 2:
-        return numbers_table("", ("",), ())
+        return numbers_table("", "", (), ())
     return Table(
         caption=f"{best.name} by predictions a year (down) and {text.named(appraisal.error_price)} (across)",
-        columns=(Column("predictions", "words"), *(Column(number(price), "words") for price in grid.error_prices)),
+        columns=(
+            Column("predictions", "words"),
+            *(Column(number(price), "words", f"grid@{price:.12g}") for price in grid.error_prices),
+        ),
         rows=tuple(
             (
                 humanised(volume),
@@ -162,7 +172,13 @@ def _decisions(best: Candidate) -> Table:
     shown = range(0) if curve is None else range(0, len(curve.thresholds), 3)
     return numbers_table(
         f"Net benefit of {best.name}, the clinician's view",
-        ("threshold", "baseline", best.name, "difference", "treat all"),
+        "threshold",
+        (
+            ("baseline", "net_benefit@baseline"),
+            (best.name, "net_benefit@candidate"),
+            ("difference", "net_benefit@difference"),
+            ("treat all", "treat_all"),
+        ),
         (
             (
                 text.percent(curve.thresholds[i], 0),

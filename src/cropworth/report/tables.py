@@ -16,7 +16,8 @@ from cropworth.worth.results import Appraisal, Candidate, Row
 from cropworth.worth.words import MISSING, humanised, money, number
 
 # Keys that matter even where the plan leaves them at their defaults.
-ALWAYS_TOLD = {"currency", "horizon_years", "discount_rate", "margin"}
+ALWAYS_TOLD = {"as_of", "currency", "horizon_years", "discount_rate", "margin"}
+NO_DATE = "no date given"
 GUESS = {"low", "mode", "high"}
 # What is measured of a variant: titles, and the attributes of `Row` that the columns' (first) numbers are.
 MEASURED = {
@@ -94,16 +95,17 @@ class Table:
 
 def numbers_table(
     caption: str,
-    titles: Sequence[str],
+    first: str,
+    numbers: Iterable[tuple[str, str]],
     rows: Iterable[tuple[str | Cell, ...]],
     note: str = "",
     *,
     name: str = "",
     static: bool = False,
 ) -> Table:
-    """A table whose first column holds words and the others numbers."""
-    first, *others = titles
-    return Table(caption, (Column(first, "words"), *map(Column, others)), tuple(rows), note, name, static)
+    """A table whose first column holds words and the others numbers, given by their titles and keys."""
+    columns = (Column(first, "words"), *(Column(title, key=key) for title, key in numbers))
+    return Table(caption, columns, tuple(rows), note, name, static)
 
 
 def candidates_table(appraisal: Appraisal) -> Table:
@@ -163,7 +165,7 @@ def sizes_table(appraisal: Appraisal) -> Table:
         caption="Verdict (and NPV) by number of training items",
         columns=(
             Column("variant", "words"),
-            *(Column(f"{size.train_size:,} items", "words") for size in appraisal.sizes),
+            *(Column(f"{size.train_size:,} items", "words", f"npv@{size.train_size}") for size in appraisal.sizes),
         ),
         rows=tuple(
             (
@@ -185,8 +187,8 @@ def failures_table(study: Study) -> Table:
         caption="Trials that diverged, or whose crop collapsed",
         columns=(
             Column("variant", "words"),
-            Column("training items"),
-            Column("seed"),
+            Column("training items", key="record@train_size"),
+            Column("seed", key="record@seed"),
             Column("outcome", "words"),
             Column("reason", "sentences"),
         ),
@@ -197,7 +199,8 @@ def failures_table(study: Study) -> Table:
 def prices_table(economics: Economics, not_priced: tuple[str, ...]) -> Table:
     """The prices by the path of their key; what was not priced is said to be so."""
     told = economics.model_fields_set | {name.partition(".")[0] for name in not_priced} | ALWAYS_TOLD
-    prices = {name: value for name, value in economics.model_dump(mode="json").items() if name in told}
+    given = economics.model_dump(mode="json") | {"as_of": str(economics.as_of or NO_DATE)}
+    prices = {name: value for name, value in given.items() if name in told}
     return Table(
         caption="Prices and volumes",
         columns=(Column("key", "words"), Column("value", "sentences")),

@@ -10,29 +10,29 @@ from cropworth.worth.prices import AMOUNTS, CHANGES, RATES, SHARES, SIGNED, Rang
 
 MATRICES = ("cost_matrix", "value_matrix")
 FIELDS = {
-    "predictions_per_year": ("volume", "predictions in the first year"),
-    "growth": ("volume", "growth of the volume, a year"),
-    "cost_per_error": ("errors", "cost of an error"),
-    "cost_matrix": ("errors", "all entries of cost_matrix, times"),
-    "value_matrix": ("errors", "all entries of value_matrix, times"),
-    "stake": ("errors", "money in each decision"),
-    "reject_cost": ("errors", "cost of asking a person"),
-    "unit_costs.under": ("errors", "cost of each unit too small"),
-    "unit_costs.over": ("errors", "cost of each unit too large"),
-    "compute_price_per_hour": ("compute", "price of an hour of compute"),
-    "compute_price_change": ("compute", "change of that price, a year"),
-    "utilisation": ("compute", "share of the paid time that is used"),
-    "retrainings_per_year": ("compute", "retrainings a year"),
-    "engineering.once": ("engineering", "engineering once"),
-    "engineering.per_year": ("engineering", "engineering each year"),
-    "discount_rate": ("time", "discount rate, a year"),
-    "horizon_years": ("time", "years that count"),
-    "watts": ("energy", "watts of the machine"),
-    "energy_price_per_kwh": ("energy", "price of a kWh"),
-    "carbon_kg_per_kwh": ("energy", "carbon of a kWh, in kg"),
-    "carbon_price_per_tonne": ("energy", "price of a tonne of carbon"),
-    "price_per_label": ("other", "price of one more labelled item"),
-    "margin": ("other", "least worth that matters"),
+    "predictions_per_year": ("volume", "Predictions"),
+    "growth": ("volume", "Growth of predictions"),
+    "cost_per_error": ("errors", "Cost of an error"),
+    "cost_matrix": ("errors", "All costs of errors"),
+    "value_matrix": ("errors", "All values of predictions"),
+    "stake": ("errors", "Stake"),
+    "reject_cost": ("errors", "Cost of a referral"),
+    "unit_costs.under": ("errors", "Predicted too small"),
+    "unit_costs.over": ("errors", "Predicted too large"),
+    "compute_price_per_hour": ("compute", "Compute price"),
+    "compute_price_change": ("compute", "Change of the compute price"),
+    "utilisation": ("compute", "Utilisation"),
+    "retrainings_per_year": ("compute", "Retrainings"),
+    "engineering.once": ("engineering", "Engineering, once"),
+    "engineering.per_year": ("engineering", "Engineering, each year"),
+    "discount_rate": ("time", "Discount rate"),
+    "horizon_years": ("time", "Horizon"),
+    "watts": ("energy", "Power of the machine"),
+    "energy_price_per_kwh": ("energy", "Energy price"),
+    "carbon_kg_per_kwh": ("energy", "Carbon"),
+    "carbon_price_per_tonne": ("energy", "Carbon price"),
+    "price_per_label": ("other", "Label"),
+    "margin": ("other", "Margin"),
 }
 BOUNDS = {
     "growth": CHANGES,
@@ -71,7 +71,7 @@ def price_fields(
             prices |= own
     tuned = economics.decision == "least-cost" and bool(classes)
     return [
-        _field(path, price, economics, locked=tuned and path in used)
+        _field(path, price, economics, classes, locked=tuned and path in used)
         | {"multiple": multiples.get(path), "shown": _shown(path, used, energy)}
         for path, price in prices.items()
     ]
@@ -80,12 +80,14 @@ def price_fields(
 def term_fields(economics: Economics) -> list[dict[str, Any]]:
     """What is no price and yet may be moved: the horizon and the margin."""
     return [
-        _field(path, getattr(economics, path), economics, locked=False) | {"multiple": None, "shown": True}
+        _field(path, getattr(economics, path), economics, (), locked=False) | {"multiple": None, "shown": True}
         for path in ("horizon_years", "margin")
     ]
 
 
-def _field(path: str, price: float | Range, economics: Economics, locked: bool) -> dict[str, Any]:
+def _field(
+    path: str, price: float | Range, economics: Economics, classes: Sequence[str], locked: bool
+) -> dict[str, Any]:
     group, label = FIELDS.get(path, ("errors", ""))
     least, most = _bounds(path, economics)
     return {
@@ -96,7 +98,7 @@ def _field(path: str, price: float | Range, economics: Economics, locked: bool) 
         "most": most,
         "share": path in economics.shares,
         "group": group,
-        "label": label or _label(path, economics),
+        "label": label or _label(path, economics, classes),
         "locked": LOCKED if locked else None,
     }
 
@@ -115,13 +117,15 @@ def _bounds(path: str, economics: Economics) -> tuple[float, float]:
     return SIGNED if path.startswith("value_matrix.") else AMOUNTS
 
 
-def _label(path: str, economics: Economics) -> str:
-    """Of an entry of a matrix `3 decided as 8`; of a ready value model's price, its key in words."""
+def _label(path: str, economics: Economics, classes: Sequence[str]) -> str:
+    """Of an entry of a matrix `3 taken for 8`; of a ready value model's price, its key in words."""
     part, _, key = path.partition(".")
     if part not in MATRICES:
-        return key.replace("_", " ") or path
-    true, decided = next((true, decided) for entry, true, decided, _ in economics.entries(part) if entry == path)
-    return f"{true} decided as {decided}"
+        name = (key or path).replace("_", " ")
+        return name[:1].upper() + name[1:]
+    keys = next((true, decided) for entry, true, decided, _ in economics.entries(part) if entry == path)
+    true, decided = (classes[key] if isinstance(key, int) else key for key in keys)
+    return f"{true} recognised" if true == decided else f"{true} taken for {decided}"
 
 
 def _shown(path: str, used: Collection[str], energy: Collection[str]) -> bool:
