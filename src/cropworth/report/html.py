@@ -13,8 +13,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from cropworth.report import charts, tables, text
+from cropworth.report.crops import show_crops
 from cropworth.report.outlook import next_sentences, outlook_tables
-from cropworth.report.pictures import make_album
 from cropworth.study.ledger import write_asked_for
 from cropworth.study.record import Study
 from cropworth.worth.economics import Economics
@@ -53,7 +53,7 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         failures=tables.failures_table(study),
         prices=tables.prices_table(economics, appraisal.not_priced),
         environments=tables.environment_tables(study),
-        album=make_album(study, appraisal.largest.train_size),
+        crops=show_crops(study, appraisal.largest.train_size),
         charts=_charts(study, appraisal),
         kinds=text.KINDS,
         brought=text.BROUGHT if study.from_files else "",
