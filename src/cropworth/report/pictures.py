@@ -15,8 +15,8 @@ from PIL import Image
 
 from cropworth.report.places import corners
 
-EXACT = 64  # pictures up to this side are kept to the pixel
-LOSSY = {"quality": 80}
+EXACT = 64  # pictures up to this side are kept to the pixel, where they need not shrink
+QUALITY = 80  # of the others
 # Units of a curve's path in a picture of 1 by 1: whole numbers take half the room of fractions.
 ACROSS, DOWN = 400, 100
 # Letters of a text around what is marked, and of that itself.
@@ -36,15 +36,17 @@ def outline(theta: NDArray[np.float32]) -> str:
 
 
 def data_uri(pixels: NDArray[np.uint8], side: int) -> str:
-    """A picture (C, H, W), grey, RGB or with opacity, as WebP, its longer side at most `side` pixels.
+    """A picture (C, H, W), grey, RGB or with opacity, its longer side at most `side` pixels.
 
-    Small pictures are as they were to the pixel, large ones nearly so, at a fifth of the bytes.
+    Small pictures are PNG, to the pixel. Large ones are JPEG: a fifth of the bytes, and written ten times as fast as
+    WebP, which would save a third of those.
     """
     picture = Image.fromarray(pixels.transpose(1, 2, 0) if len(pixels) in (3, 4) else pixels[0])
+    kind = "png" if max(picture.size) <= min(side, EXACT) else "jpeg"
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    picture.save(file, "WEBP", **({"lossless": True} if max(picture.size) <= EXACT else LOSSY))
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    picture.save(file, kind, optimize=True, quality=QUALITY)
+    return f"data:image/{kind};base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def curves(series: NDArray[np.float32], points: int, whole: NDArray[np.float32]) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def coverage(theta: NDArray[np.float32], height_over_width: float = 1.0) -> NDAr
     if theta.shape[1] == 1:
         ends, middles = corners(theta)[..., 0], _middles(PLACES)
         inside = (ends.min(1)[:, None] <= (middles + 1) / 2) & ((middles + 1) / 2 <= ends.max(1)[:, None])
-        return inside.mean(0, dtype=np.float64)
+        return np.asarray(inside.mean(0))
     tall = max(1, round(CELLS * min(1.0, height_over_width)))
     wide = max(1, round(CELLS / max(1.0, height_over_width)))
     count = sum(_covered(theta[start : start + AT_ONCE], tall, wide) for start in range(0, len(theta), AT_ONCE))
@@ -90,4 +90,4 @@ def _covered(theta: NDArray[np.float32], tall: int, wide: int) -> NDArray[np.int
 
 
 def _middles(cells: int) -> NDArray[np.float32]:
-    return ((np.arange(cells, dtype=np.float32) + 0.5) / cells) * 2 - 1
+    return np.linspace(1 / cells - 1, 1 - 1 / cells, cells, dtype=np.float32)
