@@ -131,9 +131,7 @@ def test_a_regression_shows_what_improved_and_what_worsened(ramps: Any) -> None:
 def test_texts_keep_the_words_of_their_steps(tmp_path: Path) -> None:
     rows = [f"{'good' if i % 2 else 'bad'} thing{i}, it was number {i}; and {'then ' * (i % 7)}more" for i in range(60)]
     with (tmp_path / "texts.csv").open("w") as file:
-        csv.writer(file).writerows(
-            [["text", "label"], *([text, ["no", "yes"][i % 2]] for i, text in enumerate(rows))]
-        )
+        csv.writer(file).writerows([["text", "label"], *([text, ["no", "yes"][i % 2]] for i, text in enumerate(rows))])
     plan = {
         "name": "texts",
         "data": {"task": "documents", "file": "texts.csv"},
