@@ -54,9 +54,9 @@ def test_crops_over_training_play(browser: Browser, report: Path) -> None:
         player.get_by_role("button", name="Play").click()
         assert told.text_content() == "epoch 1 of 12"
         assert outline.get_attribute("points") != end
-        found.page.wait_for_function("document.querySelector('.player output').value === 'epoch 12 of 12'")
+        player.get_by_role("button", name="Play").wait_for()
+        assert told.text_content() == "epoch 12 of 12"
         assert outline.get_attribute("points") == end
-        assert player.get_by_role("button").text_content() == "Play"
         slider = player.get_by_role("slider")
         slider.press("ArrowLeft")
         assert slider.get_attribute("aria-valuetext") == told.text_content() == "epoch 11 of 12"
@@ -71,7 +71,7 @@ def test_who_asks_for_less_motion_has_the_slider_alone(browser: Browser, report:
         button = found.page.locator(".player button").first
         button.click()
         found.page.emulate_media(reduced_motion="reduce")
-        assert not button.is_visible()
+        button.wait_for(state="hidden")
         assert found.page.locator(".player input").first.is_visible()
         still = found.page.locator(".player output").first.text_content()
         found.page.wait_for_timeout(1000)
@@ -87,8 +87,7 @@ def test_without_scripts_the_strips_are_there_and_no_dead_button(browser: Browse
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_crops_are_told_to_those_who_do_not_see_them(browser: Browser, report: Path, scheme: Scheme) -> None:
     with opened(browser, report, scheme=scheme) as found:
-        for details in found.page.locator("details.variant:not([open]) > summary").all():
-            details.click()
+        found.page.evaluate("() => document.querySelectorAll('details.variant').forEach((one) => { one.open = true; })")
         assert found.violations() == []
 
 
