@@ -62,7 +62,7 @@ def test_a_heatmap_is_of_all_seeds() -> None:
     found = heatmap(records, 1.0)
     assert found is not None
     assert found.most == "67 %"
-    assert found.words.startswith("The place that most crops cover, in the upper left, is in 67 % of them. 71 % of")
+    assert found.words.startswith("The place that most crops cover, in the middle, is in 67 % of them. 71 % of")
     assert found.image.startswith("data:image/png;base64,")
     assert found.area == ""
     assert heatmap([make_record(), make_record("zoom", status="diverged", with_crop=True)], 1.0) is None
@@ -75,7 +75,7 @@ def test_a_heatmap_of_a_series_is_a_curve() -> None:
     assert found is not None
     assert (found.image, found.most) == ("", "100 %")
     assert found.words == (
-        "The place that most crops cover, at 38 % of the length, is in 100 % of them. "
+        "The place that most crops cover, at 50 % of the length, is in 100 % of them. "
         "50 % of the input is in fewer than 5 % of them."
     )
     assert found.area.startswith("M0 1L0 1.000L0.005 1.000")

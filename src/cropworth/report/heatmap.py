@@ -44,15 +44,13 @@ def heatmap(records: Sequence[Record], height_over_width: float) -> Heatmap | No
         return None
     share = coverage(np.concatenate(poses), height_over_width)
     top = float(share.max())
+    where = (np.argwhere(share == share.max()).mean(0) + 0.5) / share.shape  # the middle of all such places
     scaled = share / (top or 1)
     hardly = f"{percent(float((share < HARDLY).mean()), 0)} of the input is in fewer than {percent(HARDLY, 0)} of them."
+    at = f"at {percent(where[0], 0)} of the length" if share.ndim == 1 else place(*where[::-1])
+    words = f"The place that most crops cover, {at}, is in {percent(top, 0)} of them. {hardly}"
     if share.ndim == 1:
-        at = percent((int(share.argmax()) + 0.5) / PLACES, 0)
-        words = f"The place that most crops cover, at {at} of the length, is in {percent(top, 0)} of them. {hardly}"
         return Heatmap("", _area(scaled), 0.25, percent(top, 0), words)
-    row, column = np.unravel_index(share.argmax(), share.shape)
-    where = place((column + 0.5) / share.shape[1], (row + 0.5) / share.shape[0])
-    words = f"The place that most crops cover, {where}, is in {percent(top, 0)} of them. {hardly}"
     return Heatmap(_image(scaled), "", height_over_width, percent(top, 0), words)
 
 
