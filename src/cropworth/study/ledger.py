@@ -7,6 +7,7 @@
     DIR/trials/HASH/weights.pt      the trained model's state_dict
     DIR/splits.csv                  of a user's own data, which item went where; may be given to another plan
     DIR/latency.json                inference times of all variants
+    DIR/live/                       what runs now, see `cropworth.study.live`
 
 A trial is written into a folder of its own beside the others and then renamed, which is atomic: a folder under its
 final name is complete.
@@ -23,6 +24,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ import numpy as np
 
 from cropworth.data.signature import PLACED_COLUMNS, Placed, Signature
 from cropworth.errors import CropworthError
+from cropworth.study.live import RUN, Live, clear, read_live, telling
 from cropworth.study.record import Epoch, Examples, Latency, Record, Study
 
 ARRAYS = (
@@ -89,6 +92,7 @@ class Ledger:
             self.trials.mkdir(parents=True, exist_ok=True)
             for left in self.trials.glob(".writing-*"):  # of a run that was killed
                 shutil.rmtree(left)
+            clear(self.path / "live")
             _write_json(self.path / "study.json", header)
         except OSError as error:
             raise CropworthError(
@@ -183,7 +187,24 @@ class Ledger:
         """Write the inference times, replacing older ones."""
         _write_json(self.path / "latency.json", asdict(latency))
 
+    def running(self) -> AbstractContextManager[object]:
+        """Say that the study runs, for as long as the context is open."""
+        return telling(self.path / "live", RUN, {})
+
+    def training(self, trial: dict[str, Any]) -> AbstractContextManager[Callable[[Epoch], None]]:
+        """Say that a trial runs, for as long as the context is open; what it gives is told each epoch.
+
+        Args:
+            trial: its resolved configuration.
+        """
+        about = {key: trial[key] for key in ("name", "train_size", "seed")} | {"epochs": trial["training"]["epochs"]}
+        return telling(self.path / "live", trial_name(trial), about)
+
     # Reading
+
+    def live(self) -> tuple[Live, ...]:
+        """What runs now: the study itself, by the name `RUN`, and trials."""
+        return read_live(self.path / "live")
 
     def signature(self) -> Signature:
         """What the study's models must know of its task.
@@ -191,7 +212,7 @@ class Ledger:
         Raises:
             CropworthError: the folder is no study, or one of an older version, which did not keep it.
         """
-        header = self._header()
+        header = self.header()
         try:
             return Signature.from_dict(header["signature"])
         except (KeyError, TypeError):
@@ -201,7 +222,12 @@ class Ledger:
                 "Run the study again: its finished trials are kept.",
             ) from None
 
-    def _header(self) -> dict[str, Any]:
+    def header(self) -> dict[str, Any]:
+        """The resolved plan and what follows from it, as `Plan.header` gives it.
+
+        Raises:
+            CropworthError: the folder is no study, or the file is damaged.
+        """
         if not (self.path / "study.json").is_file():
             raise CropworthError(
                 f"{self.path}, which is no study",
@@ -220,7 +246,7 @@ class Ledger:
         Raises:
             CropworthError: the folder is no study, or one of its files is damaged.
         """
-        header = self._header()
+        header = self.header()
         try:
             planned = list(header["trials"])
             records = tuple(self.read_record(name) for name in planned if self.finished(name))

@@ -133,15 +133,16 @@ def run_study(
             trackers = tell(trackers, trial, ledger.read_record)
     work = {trial_name(t): t["train_size"] * max(1, prepared.flops[t["name"]]) for t in missing}
     done, failed, work_done = len(trials) - len(missing), 0, 0
-    progress(Progress(done, len(trials), 0.0 if missing else 1.0, 0))
-    for name, status in _train(prepared, ledger, missing, jobs):
-        done, failed, work_done = done + 1, failed + (status != "ok"), work_done + work[name]
-        progress(Progress(done, len(trials), work_done / sum(work.values()), failed))
-        trackers = tell(trackers, by_name[name], ledger.read_record)
-    # Looked at several times, the first timing stays: what was decided by it must be decided so again.
-    timed = None if missing and not looks else ledger.read_latency()
-    if timed is None or not timed.seconds_per_item.keys() >= plan.variants.keys():
-        ledger.write_latency(measure_inference(plan, task, ledger, prepared.folder))
+    with ledger.running():
+        progress(Progress(done, len(trials), 0.0 if missing else 1.0, 0))
+        for name, status in _train(prepared, ledger, missing, jobs):
+            done, failed, work_done = done + 1, failed + (status != "ok"), work_done + work[name]
+            progress(Progress(done, len(trials), work_done / sum(work.values()), failed))
+            trackers = tell(trackers, by_name[name], ledger.read_record)
+        # Looked at several times, the first timing stays: what was decided by it must be decided so again.
+        timed = None if missing and not looks else ledger.read_latency()
+        if timed is None or not timed.seconds_per_item.keys() >= plan.variants.keys():
+            ledger.write_latency(measure_inference(plan, task, ledger, prepared.folder))
     return ledger.read()
 
 
@@ -232,9 +233,11 @@ def _one_trial(
     """Train one trial and write it into the ledger; runs in a worker process."""
     task = _task(plan.data, folder)
     counters = processor_counters() if alone else None
-    record, model = run_trial(plan, trial["name"], trial["train_size"], trial["seed"], task, threads, folder, counters)
-    keep = None if record.status == "diverged" else partial(torch.save, model.state_dict())
-    ledger.write_trial(trial, record, keep)
+    which = (trial["name"], trial["train_size"], trial["seed"])
+    with ledger.training(trial) as told:
+        record, model = run_trial(plan, *which, task, threads, folder, counters, told)
+        keep = None if record.status == "diverged" else partial(torch.save, model.state_dict())
+        ledger.write_trial(trial, record, keep)
     return record.trial, record.status
 
 

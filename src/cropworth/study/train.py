@@ -74,6 +74,7 @@ def run_trial(
     threads: int,
     folder: Path | None = None,
     counters: Counters | None = None,
+    told: Callable[[Epoch], None] = lambda _: None,
 ) -> tuple[Record, Classifier]:
     """Train and measure one variant.
 
@@ -86,6 +87,7 @@ def run_trial(
         threads: torch's, for this process.
         folder: the plan's own, where a user's module may lie.
         counters: of energy, where nothing else runs that they would count too.
+        told: called after each epoch of the training.
 
     Returns:
         The record and the trained model. A trial that diverges is a record too.
@@ -101,7 +103,7 @@ def run_trial(
         reset_peak()
         started_at = time.time()
         with Energy(counters) as energy, Stopwatch() as training:
-            fit = train(model, task, plan, variant, train_size, seed)
+            fit = train(model, task, plan, variant, train_size, seed, told)
     peak = peak_bytes()
     predicted, theta, health = (None, None, None) if fit.diverged else evaluate(model, task.test)
     pictures = None if fit.diverged else examples(model, task.test)
@@ -145,8 +147,16 @@ def run_trial(
     return record, model
 
 
-def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: int, seed: int) -> Fit:
-    """Train `model` in place and leave it with the weights of its best epoch on validation."""
+def train(
+    model: Classifier,
+    task: Task,
+    plan: Plan,
+    variant: str,
+    train_size: int,
+    seed: int,
+    told: Callable[[Epoch], None] = lambda _: None,
+) -> Fit:
+    """Train `model` in place and leave it with the weights of its best epoch on validation; `told` after each epoch."""
     settings, fit = plan.training, Fit()
     if not any(parameter.requires_grad for parameter in model.parameters()):  # nothing to learn
         before, accuracy = validate(model, task.validation)
@@ -184,6 +194,7 @@ def train(model: Classifier, task: Task, plan: Plan, variant: str, train_size: i
             fit.diverged = f"{error.got}, in epoch {epoch + 1} of {settings.epochs}"
             break
         fit.curve.append(Epoch(train_loss, validation_loss, accuracy, time.perf_counter() - began))
+        told(fit.curve[-1])
         if fit.best_epoch < 0 or validation_loss < fit.curve[fit.best_epoch].validation_loss:
             fit.best_epoch, best_weights = epoch, copy.deepcopy(model.state_dict())
         elif epoch - fit.best_epoch >= settings.patience:

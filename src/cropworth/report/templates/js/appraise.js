@@ -119,10 +119,11 @@ const appraise = (() => {
 
   // worth/outlook.py
 
-  const QUANTILES = [0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975];
+  const QUANTILES = [...Array.from({ length: 99 }, (_, i) => (i + 1) / 100), 0.025, 0.975].sort((a, b) => a - b);
   const ACCEPTABILITY_STEPS = 21;
   const ACCEPTABILITY_REACH = 4;
   const FACTORS = [0.25, 0.5, 1, 2, 4];
+  const [VOLUMES, BESIDE, FARTHEST] = [41, 4, 1000];
   const NOT_DOUBLED = ["growth", "compute_price_change"];
 
   const chanceAbove = (npvs, margin) => {
@@ -222,6 +223,17 @@ const appraise = (() => {
       npv: cells.map((row) => row.map((cell) => cell.estimate)),
       verdicts: cells.map((row) => row.map((cell) => judge(cell, margin))),
     };
+  };
+
+  const geometric = (from, to, count) =>
+    Array.from({ length: count }, (_, i) => (i === count - 1 ? to : from * (to / from) ** (i / (count - 1))));
+
+  const breakEvenCurve = (kase, rates, pays) => {
+    const now = kase.economics.means.get("predictions_per_year");
+    const near = now && pays ? Math.min(Math.max(pays, now / FARTHEST), now * FARTHEST) : pays;
+    const marks = [now, near].filter(Boolean);
+    const volumes = marks.length ? geometric(Math.min(...marks) / BESIDE, Math.max(...marks) * BESIDE, VOLUMES) : [];
+    return { volumes, npv: volumes.map((predictions_per_year) => intervalAt(kase, { predictions_per_year }, rates)) };
   };
 
   // worth/candidate.py
@@ -352,6 +364,7 @@ const appraise = (() => {
         acceptability: acceptability(kase, drawn.simulate, shared.npvs),
         tornado: tornado(kase, rates),
         grid: grid(kase, rates),
+        break_even_curve: breakEvenCurve(kase, rates, said.break_even_predictions_per_year),
       });
     }
     const candidates = found.map(({ said }) => said);
@@ -359,6 +372,7 @@ const appraise = (() => {
       headline: headlineOf(best && best.said, candidates, model, economics),
       best: best && best.said.name,
       error_price: economics.errorPrice,
+      margin: economics.margin,
       candidates: Object.fromEntries(candidates.map((said) => [said.name, said])),
     };
   };

@@ -15,7 +15,9 @@ const scenario = (() => {
   // Draws of t in the order of a permutation: a quantile in each of DRAWS equal parts.
   const draws = remembered((df, order) => {
     const table = midpointQuantiles(Math.min(df, NORMAL_FROM), DRAWS);
-    return Float64Array.from(order, (part) => table[part]);
+    const values = new Float64Array(DRAWS);
+    for (let d = 0; d < DRAWS; d++) values[d] = table[order[d]];
+    return values;
   }, 20);
 
   // The model as it stands in the page's JSON, its base 64 and triangles unpacked.
