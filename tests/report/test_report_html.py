@@ -431,7 +431,7 @@ def test_nothing_is_claimed_of_measurements_from_files(latency: bool) -> None:
     assert ("3 of each variant, paired by seed" in page.text) == latency
     assert ("Inference times are not known." in page.text) == (not latency)
     assert ("inference ms per item" in page.text) == latency
-    assert ("chart-cost" in json.loads(page.texts["script"][1])["charts"]) == latency
+    assert ("chart-cost" in json.loads(page.script("figures"))["charts"]) == latency
 
 
 def test_markdown_of_measurements_from_files() -> None:
