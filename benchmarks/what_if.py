@@ -12,6 +12,7 @@ docs/results/what-if.md is its result.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -207,10 +208,11 @@ def main() -> None:
     parser.add_argument("--settings", type=int, default=50, help="of all prices at random")
     parser.add_argument("--out", type=Path, required=True, help="the table, as Markdown")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         study = study_of(Path(name))
         rows = [row_of(study, prices, Path(name), arguments.moves, arguments.settings) for prices in PRICES]
-    settings = f"{CANDIDATES} candidates, {SEEDS} seeds, {ITEMS:,} items, 10,000 draws"
+    settings = f"{CANDIDATES} candidates, {SEEDS} seeds, {ITEMS:,} items, 10,000 draws; load before: {load:.1f}"
     arguments.out.write_text(f"{table(rows)}\n\n{settings}. {provenance()}.\n")
     print(table(rows))
 

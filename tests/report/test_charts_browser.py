@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,7 +107,7 @@ def test_where_the_script_cannot_be_unpacked_the_drawings_stay(
     page = tmp_path / "report.html"
     page.write_text(html.replace(plotly_packed(), broken), encoding="utf-8")
     with opened(browser, page) as found:
-        found.page.wait_for_selector("#chart-npv .drawing")
+        found.page.locator("#chart-npv .drawing").scroll_into_view_if_needed()
         found.page.wait_for_selector("figure[data-static]:has(#chart-npv)")
         assert found.page.locator(".drawing").count() == len(ids(found.page))
         found.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
@@ -146,8 +145,6 @@ OTHERS = {
 
 def set_prices(page: Page, study: Study, given: Economics) -> None:
     """What `controls.js` says when a reader has set other prices."""
-    if page.evaluate("() => typeof words") == "undefined":
-        page.add_script_tag(content=resources.files("cropworth.report").joinpath("templates/js/words.js").read_text())
     appraisal = appraise(study, given)
     result = {**to_json(appraisal), "margin": given.margin}
     page.evaluate(
@@ -197,6 +194,17 @@ def test_other_prices_are_drawn_as_python_draws_them(
         assert found.complaints == []
         if other == "losing":
             found.picture("charts-losing")
+
+
+def test_a_link_s_prices_are_drawn_from_the_start(browser: Browser, report: Path, full_study: Study) -> None:
+    given = economics(predictions_per_year=3e5)
+    expected = make_charts(full_study, appraise(full_study, given), given.margin)
+    with opened(browser, f"{report.as_uri()}#p=predictions_per_year:300000") as found:
+        for name in FOLLOWING:
+            found.page.locator(f"#{name}").scroll_into_view_if_needed()
+            found.page.wait_for_selector(f"#{name} .main-svg")
+            assert found.page.locator(f"#{name}").get_attribute("aria-label") == expected[name].says
+        assert (found.complaints, found.requests) == ([], [])
 
 
 def test_a_result_without_an_outlook_changes_nothing(browser: Browser, report: Path) -> None:

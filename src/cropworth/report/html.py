@@ -96,18 +96,23 @@ def _caveats(study: Study, appraisal: Appraisal, economics: Economics) -> list[t
     return [(about, sentences) for about, sentences in found if sentences]
 
 
-@functools.cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cropworth.report"),
+    return environment("cropworth.report").get_template("report.html.j2")
+
+
+@functools.cache
+def environment(*packages: str) -> jinja2.Environment:
+    """The templates of these packages, each from the first that has it, with what those of the report use."""
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"headings": _headings, "breakable": _breakable}
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return environment.get_template("report.html.j2")
+    made.filters |= {"headings": _headings, "breakable": _breakable}
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return made
 
 
 def _headings(sections: Markup) -> list[tuple[str, Markup]]:

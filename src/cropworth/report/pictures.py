@@ -107,17 +107,12 @@ def outline(theta: NDArray[np.float32]) -> str:
 
 
 def data_uri(pixels: NDArray[np.uint8], side: int) -> str:
-    """A picture (C, H, W), see `png`."""
-    return "data:image/png;base64," + base64.b64encode(png(pixels, side)).decode("ascii")
-
-
-def png(pixels: NDArray[np.uint8], side: int) -> bytes:
     """A picture (C, H, W), grey or RGB, as a PNG whose longer side is at most `side` pixels."""
     picture = Image.fromarray(pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0])
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def _first_with_crops(study: Study, variant: str, train_size: int) -> Record | None:

@@ -16,6 +16,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from cropworth.errors import CropworthError
+from cropworth.report.as_json import report_as_json
+from cropworth.report.document import document
 from cropworth.report.html import render
 from cropworth.report.markdown import to_markdown
 from cropworth.serve import pages
@@ -24,7 +26,6 @@ from cropworth.serve.studies import Shelf, Standing
 from cropworth.serve.trials import Part, picture
 from cropworth.serve.verdicts import Verdicts, appraised
 from cropworth.study.ledger import Ledger
-from cropworth.worth.as_json import to_json
 
 
 def make_app(root: Path, access: Access) -> ASGIApp:
@@ -50,7 +51,7 @@ class _Pages:
             study: self.study,
             f"{study}/report": self.report,
             f"{study}/report.md": self.markdown,
-            f"{study}/appraisal.json": self.appraisal,
+            f"{study}/report.json": self.json,
             f"{study}/pictures/{{trial}}/{{part}}/{{index:int}}": self.picture,
             "/style.css": lambda _: Response(pages.style(), media_type="text/css"),
             "/live.js": lambda _: Response(pages.script(), media_type="text/javascript"),
@@ -77,13 +78,14 @@ class _Pages:
         return HTMLResponse(page, headers={"Content-Security-Policy": ANY_POLICY})
 
     def markdown(self, request: Request) -> Response:
-        """The report's tables."""
-        return PlainTextResponse(to_markdown(*appraised(self._asked(request).folder)))
+        """The report as Markdown."""
+        return PlainTextResponse(to_markdown(document(*appraised(self._asked(request).folder))))
 
-    def appraisal(self, request: Request) -> Response:
-        """The appraisal, see docs/appraisal.schema.json."""
-        _, appraisal, _ = appraised(self._asked(request).folder)
-        return Response(json.dumps(to_json(appraisal), indent=2, allow_nan=False), media_type="application/json")
+    def json(self, request: Request) -> Response:
+        """The report as JSON, see docs/report.schema.json."""
+        found = appraised(self._asked(request).folder)
+        told = report_as_json(document(*found), *found)
+        return Response(json.dumps(told, indent=2, allow_nan=False), media_type="application/json")
 
     def picture(self, request: Request) -> Response:
         """A test item, or its crop."""
@@ -92,8 +94,8 @@ class _Pages:
         parts: dict[str, Part] = {"whole": "whole", "crop": "crop"}
         if trial is None or asked["part"] not in parts or asked["index"] >= len(trial.examples):
             raise HTTPException(404)
-        pixels = picture(Ledger(study.folder), trial, asked["index"], parts[asked["part"]])
-        return Response(pixels, media_type="image/png")
+        kind, pixels = picture(Ledger(study.folder), trial, asked["index"], parts[asked["part"]])
+        return Response(pixels, media_type=kind)
 
     def _asked(self, request: Request) -> Standing:
         study = self.shelf.of(request.path_params["key"])

@@ -90,20 +90,21 @@ def _points(curve: Iterable[Epoch], epochs: int, low: float, high: float) -> Ite
         if math.isfinite(epoch.validation_accuracy)
     ]
     if places:
-        yield " ".join(f"{x:.1f},{y:.1f}" for x, y in places), places[-1]
+        yield " ".join(f"{x:.1f},{y}" for x, y in places), places[-1]
 
 
 def _axis(values: Sequence[float]) -> tuple[float, float, tuple[tuple[float, str], ...]]:
     """The lowest and the highest number of an axis on which all values lie, and its ticks."""
     # What is far below zero, as the variance explained in a first epoch may be, would flatten all that matters.
-    lowest, highest = max(min(values), -1.0), max(values)
+    lowest, highest = max(min(values), -1.0), max(*values, -1.0)
     step = next((s for s in STEPS if (highest - lowest) / s <= MOST_TICKS - 2), STEPS[-1])
     first, last = math.floor(lowest / step), math.ceil(highest / step)
-    last = max(last, first + 1)
+    if first == last:
+        first, last = first - 1, last + 1
     low, high = first * step, last * step
     ticks = tuple((_height(i * step, low, high), f"{100 * i * step:.0f} %") for i in range(first, last + 1))
     return low, high, ticks
 
 
 def _height(value: float, low: float, high: float) -> float:
-    return HEIGHT * (high - max(value, low)) / (high - low)
+    return round(HEIGHT * (high - max(value, low)) / (high - low), 1)

@@ -11,7 +11,8 @@ from statistics import fmean
 
 import jinja2
 
-from cropworth.report.tables import Column, Table, numbers_table
+from cropworth.report.html import environment
+from cropworth.report.tables import Column, Table
 from cropworth.report.text import KINDS, percent
 from cropworth.serve.curves import HEIGHT, WIDTH, charts
 from cropworth.serve.studies import Standing
@@ -19,7 +20,7 @@ from cropworth.serve.trials import Trial
 from cropworth.serve.verdicts import Verdict
 from cropworth.worth.words import MISSING, number
 
-STYLES = ("base", "tables", "pictures", "narrow_and_print")  # of the report's
+STYLES = ("base", "tables", "narrow_and_print")  # of the report's
 
 
 def list_page(root: Path, found: Sequence[tuple[Standing, Verdict | None]]) -> str:
@@ -75,16 +76,9 @@ def _live_table(study: Standing) -> Table:
         )
         epoch = f"{len(one.curve)} of up to {said['epochs']}"
         rows.append((said["name"], f"{said['train_size']:,}", str(said["seed"]), epoch, *losses))
-    titles = (
-        "variant",
-        "training items",
-        "seed",
-        "epochs done",
-        "training loss",
-        "validation loss",
-        "validation accuracy",
-    )
-    return numbers_table("Trials that run now, after their latest epoch", titles, rows)
+    numbers = ("training items", "seed", "epochs done", "training loss", "validation loss", "validation accuracy")
+    columns = (Column("variant", "words"), *map(Column, numbers))
+    return Table("Trials that run now, after their latest epoch", columns, tuple(rows))
 
 
 def _latest(train_loss: float, validation_loss: float, accuracy: float) -> tuple[str, str, str]:
@@ -137,16 +131,7 @@ def _when(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-@functools.cache
 def _template(name: str) -> jinja2.Template:
-    loaders = [jinja2.PackageLoader("cropworth.serve"), jinja2.PackageLoader("cropworth.report")]
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(loaders),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["when"] = _when
-    environment.filters["thousands"] = "{:,}".format
-    return environment.get_template(name)
+    made = environment("cropworth.serve", "cropworth.report")
+    made.filters |= {"when": _when, "thousands": "{:,}".format}
+    return made.get_template(name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from cropworth.errors import CropworthError
-from cropworth.report.pictures import outline, png
+from cropworth.report.pictures import data_uri, outline
 from cropworth.study.ledger import Ledger
 from cropworth.study.record import Epoch, Record, Status
 from cropworth.worth.words import number
@@ -115,8 +116,8 @@ def _examples(record: Record, classes: tuple[str, ...]) -> tuple[Example, ...]:
     return tuple(Example(outline(pose), word(label), word(guess)) for pose, label, guess, _ in shown)
 
 
-def picture(ledger: Ledger, trial: Trial, index: int, part: Part) -> bytes:
-    """One test item, or its crop, as a PNG.
+def picture(ledger: Ledger, trial: Trial, index: int, part: Part) -> tuple[str, bytes]:
+    """One test item, or its crop.
 
     Args:
         ledger: the study's.
@@ -124,10 +125,14 @@ def picture(ledger: Ledger, trial: Trial, index: int, part: Part) -> bytes:
         index: of the example.
         part: which of the two.
 
+    Returns:
+        The picture's media type, and its file.
+
     Raises:
         CropworthError: the trial has been damaged since.
     """
     pictures = ledger.read_record(trial.name).examples
     if pictures is None or pictures.crops is None:
         raise CropworthError(f"the trial {trial.name} without pictures", "its pictures", "Open the study again.")
-    return png((pictures.images if part == "whole" else pictures.crops)[index], SIDE)
+    head, _, body = data_uri((pictures.images if part == "whole" else pictures.crops)[index], SIDE).partition(",")
+    return head.removeprefix("data:").partition(";")[0], base64.b64decode(body)

@@ -1,12 +1,13 @@
 // The charts: SVG at first, plotly's when they come near the view; four of them follow the prices that are set.
 {
   const { charts, looks, currency, price } = JSON.parse(document.getElementById("figures").textContent);
-  const NEAR = "800px"; // of the view
-  const PRINTED = { width: 560, height: 420 };
+  const NEAR = "400px"; // of the view
+  const PRINTED = { width: 440, height: 345 };
   const drawn = new Set();
-  let plotly = "waiting"; // then "ready", or "missing" where it cannot be unpacked
+  let plotly = "packed"; // then "ready", or "missing" where it cannot be unpacked
 
   const places = () => Object.keys(charts).map((id) => document.getElementById(id));
+  const whenIdle = (work) => (globalThis.requestIdleCallback ?? setTimeout)(work);
 
   // Plotly's script
 
@@ -19,6 +20,23 @@
     document.head.append(script);
   };
 
+  // The page says of what is static that it shows the study's own prices.
+  const keepDrawings = () =>
+    places()
+      .filter((place) => place.id in FOLLOWING)
+      .forEach((place) => place.closest("figure").toggleAttribute("data-static", true));
+
+  let started;
+  const start = () => {
+    started ??= unpack()
+      .then(() => (plotly = "ready"))
+      .catch(() => {
+        plotly = "missing";
+        keepDrawings();
+      });
+    return started;
+  };
+
   const draw = (place) => {
     if (plotly !== "ready" || drawn.has(place.id)) return;
     drawn.add(place.id);
@@ -29,28 +47,14 @@
     Plotly.newPlot(place, data, layout, { responsive: true, displayModeBar: false });
   };
 
-  // The page says of what is static that it shows the study's own prices.
-  const keepDrawings = () =>
-    places()
-      .filter((place) => place.id in FOLLOWING)
-      .forEach((place) => place.closest("figure").toggleAttribute("data-static", true));
+  // One at a time, so that a reader's scrolling and typing comes in between.
+  const drawWhenIdle = (place) => whenIdle(() => start().then(() => whenIdle(() => draw(place))));
 
-  const start = async () => {
-    try {
-      await unpack();
-      plotly = typeof Plotly === "undefined" ? "missing" : "ready";
-    } catch {
-      plotly = "missing";
-    }
-    if (plotly === "missing") return keepDrawings();
-    const near = new IntersectionObserver(
-      (seen) => seen.filter((one) => one.isIntersecting).forEach((one) => draw(one.target)),
-      { rootMargin: NEAR },
-    );
-    places().forEach((place) => near.observe(place));
-  };
-
-  if (Object.keys(charts).length) (globalThis.requestIdleCallback ?? setTimeout)(start);
+  const near = new IntersectionObserver(
+    (seen) => seen.filter((one) => one.isIntersecting).forEach((one) => drawWhenIdle(one.target)),
+    { rootMargin: NEAR },
+  );
+  whenIdle(() => places().forEach((place) => near.observe(place)));
 
   const resize = (change) => drawn.forEach((id) => Plotly.relayout(id, change));
   addEventListener("beforeprint", () => {
@@ -238,9 +242,10 @@
     }
   };
 
-  document.addEventListener("appraised", ({ detail: { result } }) => {
+  document.addEventListener("appraised", ({ detail: { result, changed } }) => {
     const candidate = result.candidates[result.best];
     if (!candidate?.outlook || plotly === "missing") return;
+    if (changed) whenIdle(start); // before the charts come near: the drawings show the study's own prices
     for (const [id, make] of Object.entries(FOLLOWING)) {
       const found = charts[id] && make(result.best, candidate, result.margin ?? 0);
       if (found) update(id, found);

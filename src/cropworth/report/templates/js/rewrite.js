@@ -41,7 +41,7 @@ const cellFor = (key, candidate, currency) => {
 };
 
 const writeCells = (candidates, currency) => {
-  for (const td of document.querySelectorAll("td[data-row][data-key]")) {
+  for (const td of document.querySelectorAll(".scroll:not([data-static]) td[data-row][data-key]")) {
     const candidate = candidates[td.dataset.row];
     const content = candidate && cellFor(td.dataset.key, candidate, currency);
     if (content) td.replaceChildren(...content);
