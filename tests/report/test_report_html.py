@@ -194,7 +194,7 @@ def test_sheets_of_each_variant_that_crops(full_page: Page, full_study: Study) -
 def test_health_and_overlap_are_said(full_page: Page) -> None:
     assert "All 6 seeds: nothing to report" in full_page.text
     assert "median overlap" not in full_page.text
-    assert "median overlap with the true boxes (intersection over union) is 0.6." in Page(small_html()).text
+    assert "median overlap with the true boxes (intersection over union) is 0.600." in Page(small_html()).text
 
 
 def test_right_and_wrong_are_said_in_words() -> None:
