@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -354,3 +355,20 @@ def test_the_data_are_read_when_the_first_number_is_asked_for(browser: Browser, 
         data["formulas"]["npv"]["name"] = "Written after the page was opened"
         page.evaluate(f"(text) => {{ {written}.textContent = text; }}", json.dumps(data))
         expect(ask(page, "npv").get_by_role("heading", level=2)).to_have_text("Written after the page was opened: crop")
+
+
+def test_sentences_are_explained_by_the_numbers_of_the_tables(page: Page) -> None:
+    buttons = page.locator(".explain:visible")
+    keys = [button.get_attribute("data-explains") for button in buttons.all()]
+    assert keys == ["npv", "accuracy", "roi", "probability_worth_it"]
+    for key in keys:
+        told = []
+        for asked in (f'.explain[data-explains="{key}"]', f'main td[data-row="crop"][data-key="{key}"]'):
+            page.locator(asked).first.click()
+            told.append(page.locator("dialog[open]").inner_text())
+            page.keyboard.press("Escape")
+        assert told[0] == told[1]
+        assert re.search(r"From \d+ trials", told[0])
+    buttons.nth(1).focus()
+    page.keyboard.press("Shift+Tab")  # focus by keyboard, which shows the formula
+    assert FORMULAS["npv"].formula in page.locator("#trace-tip").inner_text()

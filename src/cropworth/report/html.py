@@ -121,5 +121,5 @@ def _headings(sections: Markup) -> list[tuple[str, Markup]]:
 
 
 def _breakable(name: str) -> Markup:
-    """A name that a narrow column may break where its parts end."""
-    return Markup(re.sub(r"(?<=[._/])", "<wbr>", escape(name)))
+    """A name that a narrow column may break where its parts end; a number is no name."""
+    return Markup(re.sub(r"(?<=[._/])(?=[^\d\s])", "<wbr>", escape(name)))

@@ -226,11 +226,11 @@ def environment_tables(study: Study) -> tuple[Table, ...]:
         counts[key] = counts.get(key, 0) + 1
     return tuple(
         Table(
-            caption=f"{counts[key]} of {len(study.records)} trials",
+            caption=f"Environment {place}: {counts[key]} of {len(study.records)} trials",
             columns=(Column("what", "words"), Column("found", "sentences")),
             rows=tuple((name, _plain(value)) for name, value in json.loads(key).items()),
         )
-        for key in sorted(counts, key=lambda key: -counts[key])
+        for place, key in enumerate(sorted(counts, key=lambda key: -counts[key]), start=1)
     )
 
 

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 SourceKind = Literal["seeds", "test items", "timing rounds"]
 
 KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)  # Harrell 2015, Regression Modeling Strategies, table 2.3
+ROUNDING = 1e-12  # of the largest NPV: less is no difference of two means
 COUNTS = 10_000  # at most so many sizes of a further sample are tried
 QUANTILES = (np.arange(500) + 0.5) / 500  # at which a second or third source is averaged
 
@@ -56,7 +57,8 @@ def evpi(npvs: Array) -> float:
     Source: Raiffa and Schlaifer 1961, Applied Statistical Decision Theory, chapter 4.
     """
     alternatives = _with_baseline(_finite(npvs, "draws of the NPV"))
-    return max(0.0, float(alternatives.max(axis=-1).mean() - alternatives.mean(axis=0).max()))
+    value = float(alternatives.max(axis=-1).mean() - alternatives.mean(axis=0).max())
+    return value if value > ROUNDING * float(np.abs(alternatives).max()) else 0.0
 
 
 def evppi(npvs: Array, inputs: Array) -> float:

@@ -120,6 +120,7 @@ const appraise = (() => {
   // worth/outlook.py
 
   const QUANTILES = [...Array.from({ length: 99 }, (_, i) => (i + 1) / 100), 0.025, 0.975].sort((a, b) => a - b);
+  const ROUNDING = 1e-12;
   const ACCEPTABILITY_STEPS = 21;
   const ACCEPTABILITY_REACH = 4;
   const FACTORS = [0.25, 0.5, 1, 2, 4];
@@ -136,11 +137,15 @@ const appraise = (() => {
   const evpi = (npvs, margin) => {
     let sum = 0;
     let positive = 0;
+    let largest = 0;
     for (let d = 0; d < npvs.length; d++) {
-      sum += npvs[d] - margin;
-      positive += Math.max(0, npvs[d] - margin);
+      const npv = npvs[d] - margin;
+      sum += npv;
+      positive += Math.max(0, npv);
+      largest = Math.max(largest, Math.abs(npv));
     }
-    return Math.max(0, positive / npvs.length - Math.max(0, sum / npvs.length));
+    const value = positive / npvs.length - Math.max(0, sum / npvs.length);
+    return value > ROUNDING * largest ? value : 0;
   };
 
   // What needs the draws alone, of every candidate.

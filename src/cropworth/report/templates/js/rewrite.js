@@ -49,7 +49,7 @@ const writeCells = (candidates, currency) => {
 };
 
 // As the page's own row heads, which a narrow column may break where their parts end.
-const breakable = (name) => name.split(/(?<=[._/])/).flatMap((part, index) => (index ? [element("wbr"), part] : [part]));
+const breakable = (name) => name.split(/(?<=[._/])(?=[^\d\s])/).flatMap((part, index) => (index ? [element("wbr"), part] : [part]));
 // Cells keep the keys by which their formulas are found.
 const row = (head, keys, cells, holds) => element("tr", {}, element("th", { scope: "row" }, ...breakable(head)), ...cells.map(
   (content, i) => element("td", { class: holds, "data-row": head, "data-key": keys[i] }, ...content)));
@@ -102,7 +102,7 @@ const writeHeader = (result, study, measured, currency, years) => {
   const best = result.candidates[result.best];
   const word = verdictWord(best);
   document.title = `${study}: ${word} – cropworth`;
-  document.querySelector(".verdict").replaceChildren(badge(word));
+  document.querySelector(".verdict .badge").replaceWith(badge(word));
   document.getElementById("headline").textContent = result.headline;
   if (!best) return;
   reasonsAt(best, measured[result.best], currency, years).forEach(([first, priced], index) => {

@@ -58,12 +58,23 @@ function inWords(value, unit) {
   return unit === "count" ? words.humanised(value) : words.number(value);
 }
 
+/** What a reader points at: a number in a table, or a button beside a sentence. */
+const pointed = (target) => target.closest('[role="grid"] [data-key], [data-explains]');
+
+/** The number in a table that it is about: beside a sentence, that of the headline's candidate. */
+function numberOf(anchor) {
+  if (!anchor.dataset.explains) return anchor;
+  const best = given.changed ? given.best : read().best;
+  const cells = document.querySelectorAll(`[role="grid"] [data-key="${anchor.dataset.explains}"]`);
+  return [...cells].find((cell) => cell.dataset.row === best);
+}
+
 // The tooltip
 
-function show(cell) {
-  const { formula } = subject(cell);
+function show(anchor) {
+  const { formula } = subject(numberOf(anchor));
   hide();
-  shown = cell;
+  shown = anchor;
   tip.replaceChildren(
     make("b", {}, formula.name),
     make("span", { className: "formula" }, formula.formula),
@@ -71,7 +82,7 @@ function show(cell) {
     make("span", { className: "hint" }, "Click or Enter: its values and records."),
   );
   tip.hidden = false;
-  cell.setAttribute("aria-describedby", tip.id);
+  anchor.setAttribute("aria-describedby", tip.id);
   place();
 }
 
@@ -250,34 +261,43 @@ function onKey(event) {
 
 function onPoint(event) {
   if (event.pointerType !== "mouse") return;
-  const cell = event.target.closest('[role="grid"] [data-key]');
-  if (cell && cell !== shown) later(() => show(cell), 200);
-  else if (cell || tip.contains(event.target)) clearTimeout(timer);
+  const anchor = pointed(event.target);
+  if (anchor && anchor !== shown) later(() => show(anchor), 200);
+  else if (anchor || tip.contains(event.target)) clearTimeout(timer);
   else later(hide, 200);
 }
 
 function onClick(event) {
   if (event.target === dialog) return dialog.close(); // its only child covers all of it but the backdrop
-  const cell = event.target.closest('[role="grid"] [data-key]');
-  if (!cell || !getSelection().isCollapsed) return;
-  stopAt(cell);
-  cell.focus({ preventScroll: true });
-  open(cell);
+  const anchor = pointed(event.target);
+  if (!anchor || !getSelection().isCollapsed) return;
+  if (!anchor.dataset.explains) {
+    stopAt(anchor);
+    anchor.focus({ preventScroll: true });
+  }
+  open(numberOf(anchor));
 }
 
 function onFocus({ target }) {
-  if (target.matches('[role="grid"] [data-key]:focus-visible')) show(target);
+  if (target.matches(":focus-visible") && pointed(target) === target) show(target);
   else if (shown && target !== shown) hide();
 }
 
 function onAppraised({ detail: { result, prices, changed } }) {
   Object.assign(given, { candidates: result.candidates, best: result.best, prices, changed });
   hide();
+  setUp();
+}
+
+function setUp() {
   grids().forEach(makeGrid);
+  for (const button of document.querySelectorAll("[data-explains]")) {
+    button.hidden = !document.querySelector(`[role="grid"] [data-key="${button.dataset.explains}"]`);
+  }
 }
 
 document.querySelector("main").append(tip);
-grids().forEach(makeGrid);
+setUp();
 const hint = document.getElementById("trace-hint");
 hint.hidden = false;
 grids()[0]?.closest(".scroll").before(hint);
