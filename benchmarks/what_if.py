@@ -96,11 +96,12 @@ def study_of(folder: Path) -> Study:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Page]:
-    """The page in headless Chromium."""
+    """The page in headless Chromium, all of its scripts ready."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(path.as_uri(), wait_until="load")
+        page.wait_for_function("() => typeof Plotly !== 'undefined'")  # which follows in its own time
         yield page
         browser.close()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cropworth.study.album import Album, choose
 from cropworth.study.record import Epoch, Examples, Kind, Record, Study
 from cropworth.worth.economics import Economics, read_economics
 from cropworth.worth.results import Appraisal, Candidate, Cost, Interval, Row, SizeAppraisal
@@ -23,6 +24,7 @@ KINDS: dict[str, Kind] = {
 }
 ACCURACY = (0.93, 0.92, 0.955, 0.885, 0.63, 0.905, 0.975)
 LATENCY = (1.9e-3, 0.62e-3, 0.44e-3, 0.36e-3, 0.36e-3, 0.41e-3, 0.37e-3)
+LEARNED = ("regression-affine", "heatmap-zoom")
 CROPPING = ("regression-affine", "heatmap-zoom", "centre", "oracle")
 
 
@@ -135,24 +137,51 @@ def full_record(variant: str, seed: int, train_size: int) -> Record:
     wrong = rng.choice(1000, size=round(1000 * (1 - accuracy)), replace=False)
     status = "diverged" if (variant, seed) == ("regression-affine", 5) else "ok"
     record = make_record(variant, seed, train_size, wrong=wrong, items=1000, status=status)
-    pictures, poses = canvases(12, 64), _poses(variant, 1000)
+    pictures, poses = canvases(4, 64), _poses(variant, 1000)
     crops = None if poses is None else pictures[:, :, 16:48, 16:48]
     epochs = range(1, 3 if status == "diverged" else 13)
     return replace(
         record,
         theta=None if status == "diverged" else poses,
         examples=None if status == "diverged" else Examples(pictures, crops),
+        poses_by_epoch=approaching(poses, len(epochs)) if variant in LEARNED and poses is not None else None,
+        crop_advice="" if variant in LEARNED and status == "ok" else None,
         curve=tuple(Epoch(1 / e, 1 / e, float(accuracy - 0.4 / e**1.5), 5.0) for e in epochs),
         started_at=1_700_000_000.0 + 90 * seed,
     )
 
 
+def approaching(poses: np.ndarray[Any, np.dtype[np.float32]], epochs: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Poses of the first 4 test items that move from the whole input to where they end."""
+    whole = np.eye(poses.shape[1], poses.shape[2], dtype=np.float32)
+    return np.stack([whole + (poses[:4] - whole) * epoch / epochs for epoch in range(1, epochs + 1)])
+
+
+def with_album(study: Study, images: np.ndarray[Any, np.dtype[np.uint8]], side: int) -> Study:
+    """The study with its chosen test items, item `i` with the picture `i` of as many as there are.
+
+    Args:
+        study: its trials are compared.
+        images: (N, C, H, W).
+        side: of the crops.
+    """
+    choices = choose(study)
+    items = np.array(sorted({*range(4), *(i for choice in choices for i in choice.all_items)}))
+    crops = {c.variant: images[np.array(c.all_items, dtype=int) % len(images), :, :side, :side] for c in choices}
+    names = tuple(f"scans/{item}.png" for item in items)
+    return replace(study, album=Album(choices, items, names, images[items % len(images)], crops=crops))
+
+
 def noisy_study(variants: int) -> Study:
-    """The worst case for PNG: large pictures of noise, in colour, differently cropped by every variant."""
-    draw = np.random.default_rng(0).integers
-    noise = draw(0, 255, (12, 3, 160, 160), dtype=np.uint8)
-    records = [make_record()]
+    """The worst case for the page's size: large pictures of noise, in colour, differently cropped by every variant."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (200, 3, 128, 128), dtype=np.uint8)
+    poses = rng.uniform(-0.5, 0.5, (60, 4, 2, 3)).astype(np.float32)
+    records = [make_record(wrong=range(16))]
     for i in range(variants):
-        pictures = Examples(noise, draw(0, 255, (12, 3, 96, 96), dtype=np.uint8))
-        records.append(replace(make_record(f"crop{i}", with_crop=True), examples=pictures))
-    return make_study(records)
+        cropping = make_record(
+            f"crop{i}", wrong=[*range(8 + i, 16 + i), *range(30 + i * 10, 38 + i * 10)], with_crop=True
+        )
+        curve = cropping.curve * 30
+        records.append(replace(cropping, curve=curve, poses_by_epoch=poses, crop_advice="", best_epoch=40))
+    return with_album(make_study(records), noise, 96)

@@ -8,7 +8,17 @@ import pytest
 from cropworth.study.record import Study
 from cropworth.worth.results import Appraisal, Interval, SizeAppraisal
 from factories import make_study
-from report.appraisals import CROPPING, KINDS, LATENCY, full_record, make_appraisal, make_candidate, make_row
+from report.appraisals import (
+    CROPPING,
+    KINDS,
+    LATENCY,
+    canvases,
+    full_record,
+    make_appraisal,
+    make_candidate,
+    make_row,
+    with_album,
+)
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +28,7 @@ def full_study() -> Study:
     latency = {
         name: tuple(seconds * (1 + 0.01 * i) for i in range(5)) for name, seconds in zip(KINDS, LATENCY, strict=True)
     }
-    return make_study(records, kinds=KINDS, latency=latency)
+    return with_album(make_study(records, kinds=KINDS, latency=latency), canvases(1000, 64), 32)
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,52 @@ def test_it_opens_without_a_complaint(browser: Browser, report: Path, scheme: Sc
         assert (found.complaints, found.requests) == ([], [])
 
 
+def test_crops_over_training_play(browser: Browser, report: Path) -> None:
+    with opened(browser, report) as found:
+        player = found.page.locator(".player").first
+        outline, told = player.locator("polygon.outline").first, player.locator("output")
+        end = outline.get_attribute("points")
+        assert told.text_content() == "epoch 12 of 12"
+        player.get_by_role("button", name="Play").click()
+        assert told.text_content() != "epoch 12 of 12"  # it began again
+        assert outline.get_attribute("points") != end
+        player.get_by_role("button", name="Play").wait_for()
+        assert told.text_content() == "epoch 12 of 12"
+        assert outline.get_attribute("points") == end
+        slider = player.get_by_role("slider")
+        slider.press("ArrowLeft")
+        assert slider.get_attribute("aria-valuetext") == told.text_content() == "epoch 11 of 12"
+        slider.press("Home")
+        slider.press("ArrowRight")
+        assert told.text_content() == "epoch 2 of 12, whose weights were kept"
+        assert (found.complaints, found.requests) == ([], [])
+
+
+def test_who_asks_for_less_motion_has_the_slider_alone(browser: Browser, report: Path) -> None:
+    with opened(browser, report) as found:
+        button = found.page.locator(".player button").first
+        button.click()
+        found.page.emulate_media(reduced_motion="reduce")
+        button.wait_for(state="hidden")
+        assert found.page.locator(".player input").first.is_visible()
+        still = found.page.locator(".player output").first.text_content()
+        found.page.wait_for_timeout(1000)
+        assert found.page.locator(".player output").first.text_content() == still
+
+
+def test_without_scripts_the_strips_are_there_and_no_dead_button(browser: Browser, report: Path) -> None:
+    with opened(browser, report, scripts=False) as found:
+        assert found.page.locator(".film table").first.is_visible()
+        assert not found.page.locator(".player").first.is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_crops_are_told_to_those_who_do_not_see_them(browser: Browser, report: Path, scheme: Scheme) -> None:
+    with opened(browser, report, scheme=scheme) as found:
+        found.page.evaluate("() => document.querySelectorAll('details.variant').forEach((one) => { one.open = true; })")
+        assert found.violations() == []
+
+
 @pytest.mark.parametrize("name", ["full", "brought", "poor", "failed"])
 def test_every_kind_of_page_opens_and_axe_finds_nothing(
     browser: Browser, tmp_path: Path, full_study: Study, name: str

@@ -10,12 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cropworth.report.document import document
 from cropworth.report.markdown import to_markdown
 from cropworth.report.reasons import next_step, reasons
 from cropworth.study.record import Kind, Study
 from cropworth.worth.appraisal import appraise
 from cropworth.worth.economics import read_economics
-from cropworth.worth.results import Appraisal, Bar, Candidate, Cost, Grid, Interval, Outlook, SizeAppraisal
+from cropworth.worth.results import (
+    Appraisal,
+    Bar,
+    BreakEvenCurve,
+    Candidate,
+    Cost,
+    Grid,
+    Interval,
+    Outlook,
+    SizeAppraisal,
+)
 from factories import make_record, make_study
 from report.appraisals import make_appraisal, make_candidate, make_row
 
@@ -44,7 +55,9 @@ def appraisal_of(**values: Any) -> Appraisal:
 
 
 def outlook_of(chance: float, bars: Sequence[Bar] = ()) -> Outlook:
-    return Outlook(chance, (), (), tuple(bars), Grid((), (), (), ()), 0.0, (), None, None)
+    return Outlook(
+        chance, (), (), tuple(bars), Grid((), (), (), ()), BreakEvenCurve((), ()), 0.0, (), None, None
+    )  # fmt: skip
 
 
 def sentences(text: str) -> list[str]:
@@ -202,7 +215,7 @@ def test_few_sentences_without_none(study: Study) -> None:
 
 def test_markdown_tells_them_below_the_headline() -> None:
     study = study_of(100, 50)
-    markdown = to_markdown(study, appraise(study, read_economics(PRICES)), read_economics(PRICES))
+    markdown = to_markdown(document(study, appraise(study, read_economics(PRICES)), read_economics(PRICES)))
     places = [markdown.index(words) for words in ("**Adopt crop", *(f"\n- {r[:30]}" for r in told(study)))]
     places += [markdown.index("What to measure next: "), markdown.index("## What each candidate is worth")]
     assert places == sorted(places)

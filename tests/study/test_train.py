@@ -16,6 +16,7 @@ from cropworth.data.build import build_task
 from cropworth.data.config import DigitsCluttered
 from cropworth.data.task import Split, Task
 from cropworth.errors import CropworthError
+from cropworth.study.located import LearnedCrop
 from cropworth.study.plan import Plan, load_plan
 from cropworth.study.record import Record
 from cropworth.study.train import batches, evaluate, run_trial
@@ -55,6 +56,41 @@ def test_the_same_plan_and_seed_give_the_same_record_to_the_bit(plan: Plan, task
     second = run(plan, task, variant)
     assert without_timings(first) == without_timings(second)
     assert without_timings(first) != without_timings(run(plan, task, variant, seed=1))
+
+
+def test_the_poses_of_each_epoch_change_nothing_else(plan: Plan, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where a localizer draws when it is only asked where it crops."""
+    with_poses = without_timings(run(plan, task))
+    locate = LearnedCrop.locate
+
+    def drawing(self: LearnedCrop, values: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+        torch.rand(1)
+        return locate(self, values, lengths)
+
+    monkeypatch.setattr(LearnedCrop, "locate", drawing)
+    assert without_timings(run(plan, task)) == with_poses
+    monkeypatch.setattr("cropworth.study.train.where", lambda *_: torch.zeros(4, 2, 3))
+    unasked = without_timings(run(plan, task))
+    assert unasked.pop("poses_by_epoch") != with_poses.pop("poses_by_epoch")
+    assert unasked == with_poses
+
+
+def test_the_poses_of_the_kept_epoch_are_those_of_the_test(plan: Plan, task: Task) -> None:
+    record = run(plan_with(plan, training={"epochs": 5, "batch_size": 8, "lr": 0.02}), task)
+    assert record.poses_by_epoch is not None
+    assert record.theta is not None
+    assert record.poses_by_epoch.shape == (5, 4, 2, 3)
+    assert record.poses_by_epoch.dtype == np.float32
+    np.testing.assert_allclose(record.poses_by_epoch[record.best_epoch], record.theta[:4], atol=1e-5)
+    assert not np.allclose(record.poses_by_epoch[0], record.poses_by_epoch[-1])
+    assert run(plan, task, "baseline").poses_by_epoch is None
+
+
+def test_the_advice_of_a_crop_is_kept_in_words(plan: Plan, task: Task) -> None:
+    record = run(plan, task)
+    assert record.crop_advice is not None
+    assert ("a bound of the transform" in record.crop_advice) == (record.crop_health["saturated"] > 0.5)
+    assert run(plan, task, "baseline").crop_advice is None
 
 
 def test_a_plan_of_an_older_version_gives_what_it_gave() -> None:

@@ -83,6 +83,7 @@ class Task(ABC):
         warnings: what a reader of the results must know of the data, a sentence each.
         placed: of a user's own data, what went where: training items, then those of validation and of the test, each
             in the order of their split.
+        said: of texts, what each step of each test item says; empty for everything else.
         reading: how an input becomes an item, as plain data for JSON, so that it can be done again without the data.
     """
 
@@ -94,6 +95,7 @@ class Task(ABC):
     vocabulary: int = 0
     warnings: tuple[str, ...] = ()
     placed: tuple[Placed, ...] = ()
+    said: tuple[tuple[str, ...], ...] = ()
     reading: Mapping[str, Any] = MappingProxyType({})
 
     @property

@@ -14,9 +14,9 @@ from markupsafe import Markup, escape
 from cropworth.report import tables, text
 from cropworth.report.charts import make_charts
 from cropworth.report.controls import controls
+from cropworth.report.crops import show_crops
 from cropworth.report.drawings import drawings, embedded, plotly_packed
 from cropworth.report.outlook import next_sentences, outlook_tables
-from cropworth.report.pictures import make_album
 from cropworth.report.provenance import provenance_table
 from cropworth.report.reasons import next_step, reasons
 from cropworth.report.trace import formulas_of, trace
@@ -71,7 +71,7 @@ def render(study: Study, appraisal: Appraisal, economics: Economics) -> str:
         provenance=provenance_table(study, economics),
         prices=tables.prices_table(economics, appraisal.not_priced),
         environments=tables.environment_tables(study),
-        album=make_album(study, appraisal.largest.train_size),
+        crops=show_crops(study, appraisal.largest.train_size),
         charts=charts,
         drawings=drawings(charts),
         figures=embedded(study, appraisal, charts),

@@ -8,6 +8,7 @@
     DIR/splits.csv                  of a user's own data, which item went where; may be given to another plan
     DIR/latency.json                inference times of all variants
     DIR/live/                       what runs now, see `cropworth.study.live`
+    DIR/pictures.npz                a few test items and their crops, to be looked at
 
 A trial is written into a folder of its own beside the others and then renamed, which is atomic: a folder under its
 final name is complete.
@@ -33,13 +34,16 @@ import numpy as np
 
 from cropworth.data.signature import PLACED_COLUMNS, Placed, Signature
 from cropworth.errors import CropworthError
+from cropworth.study.album import Album
 from cropworth.study.live import RUN, Live, clear, read_live, telling
 from cropworth.study.record import Epoch, Examples, Latency, Record, Study
 
 ARRAYS = (
     "labels", "probabilities", "numbers", "payoffs", "theta",
-    "weights", "values", "validation_labels", "validation_probabilities",
+    "weights", "values", "validation_labels", "validation_probabilities", "poses_by_epoch",
 )  # fmt: skip
+# What reading a damaged archive raises, and using what it holds.
+UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile)
 
 
 def trial_name(config: dict[str, Any]) -> str:
@@ -200,6 +204,12 @@ class Ledger:
         about = {key: trial[key] for key in ("name", "train_size", "seed")} | {"epochs": trial["training"]["epochs"]}
         return telling(self.path / "live", trial_name(trial), about)
 
+    def write_album(self, album: Album) -> None:
+        """Write the chosen test items, replacing older ones."""
+        archive = io.BytesIO()
+        np.savez_compressed(archive, allow_pickle=False, **album.arrays())
+        write_atomically(self.path / "pictures.npz", archive.getvalue())
+
     # Reading
 
     def live(self) -> tuple[Live, ...]:
@@ -264,6 +274,7 @@ class Ledger:
                 looks=tuple(header.get("looks", ())),
                 data_sha256=str(header.get("data_sha256", "")),
                 weights_sha256=dict(header.get("weights_sha256", {})),
+                album=self.read_album(),
             )
         except (KeyError, TypeError) as error:
             raise CropworthError(
@@ -295,6 +306,21 @@ class Ledger:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CropworthError(f"{path}: {error!r}", "the inference times of a study", do) from None
 
+    def read_album(self) -> Album | None:
+        """The chosen test items; None where they have not been chosen.
+
+        Raises:
+            CropworthError: the file is damaged.
+        """
+        path = self.path / "pictures.npz"
+        if not path.is_file():
+            return None
+        try:
+            return Album.from_arrays(_read_arrays(path))
+        except UNREADABLE as error:
+            do = f"Delete {path} and run the study again: only the pictures are made again."
+            raise CropworthError(f"{path}: {error!r}", "the pictures of a study", do) from None
+
     def read_record(self, name: str) -> Record:
         """One trial's record.
 
@@ -305,9 +331,7 @@ class Ledger:
         do = f"Delete {folder} and run the study again: only this trial is repeated."
         plain = _read_json(folder / "record.json", do)
         try:
-            # Opened here, because numpy leaves a file open that turns out to be no archive.
-            with (folder / "arrays.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
+            arrays = _read_arrays(folder / "arrays.npz")
             pictures = arrays.pop("example_images", None)
             crops = arrays.pop("example_crops", None)
             plain |= {key: arrays.get(key) for key in ARRAYS}
@@ -316,7 +340,7 @@ class Ledger:
             record = Record(**plain)
             _check_lengths(record)
             return record
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise CropworthError(f"the trial {folder}: {error}", "a complete record", do) from None
 
 
@@ -330,17 +354,19 @@ def _check_lengths(record: Record) -> None:
     known, predicted = record.validation_labels, record.validation_probabilities
     if predicted is not None and (known is None or len(known) != len(predicted)):
         raise ValueError(f"{len(predicted)} validation predictions, and not as many labels")
+    if record.poses_by_epoch is not None and len(record.poses_by_epoch) != len(record.curve):
+        raise ValueError(f"poses of {len(record.poses_by_epoch)} epochs for {len(record.curve)}")
 
 
-def write_atomically(path: Path, content: str) -> None:
-    """Write a text file: a reader sees the old one or the new one, never a part.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file, text as UTF-8: a reader sees the old one or the new one, never a part.
 
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(content, encoding="utf-8")
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -367,6 +393,12 @@ def _listed(items: Sequence[object]) -> str:
 
 def _write_json(path: Path, values: object) -> None:
     write_atomically(path, json.dumps(values, indent=1) + "\n")
+
+
+def _read_arrays(path: Path) -> dict[str, Any]:
+    # Opened here, because numpy leaves a file open that turns out to be no archive.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        return {key: file[key] for key in file.files}
 
 
 def _read_json(path: Path, do: str) -> dict[str, Any]:

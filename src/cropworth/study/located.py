@@ -71,7 +71,11 @@ class LearnedCrop(LocatedCrop):
         """See `LocatedCrop`."""
         looked_at, cropped = self._sources(values, lengths)
         theta = self.cropper.locate(looked_at, **_of(lengths))
-        return Located(self._read(cropped, lengths, theta), theta, looked_at)
+        return Located(self.read(cropped, lengths, theta), theta, looked_at)
+
+    def locate(self, values: Tensor, lengths: Tensor | None) -> Tensor:
+        """Where it crops a batch: (B, d, d + 1)."""
+        return self.cropper.locate(self._sources(values, lengths)[0], **_of(lengths))
 
     def candidates(self, values: Tensor, lengths: Tensor | None) -> Located:
         """The likeliest places of each item, as many as the settings say.
@@ -80,7 +84,7 @@ class LearnedCrop(LocatedCrop):
         """
         looked_at, cropped = self._sources(values, lengths)
         theta, log_weights = self.cropper.candidates(looked_at, self.settings.candidates, **_of(lengths))
-        seen = self._read(cropped, lengths, theta)
+        seen = self.read(cropped, lengths, theta)
         middle = self.cropper.locate(looked_at, **_of(lengths)) if self._penalised else None
         return Located(seen, middle, looked_at, log_weights)
 
@@ -112,7 +116,7 @@ class LearnedCrop(LocatedCrop):
         states = encode(self.encoder, values, lengths)
         return states, states if self.settings.crops == "states" else values
 
-    def _read(self, values: Tensor, lengths: Tensor | None, theta: Tensor) -> Tensor:
+    def read(self, values: Tensor, lengths: Tensor | None, theta: Tensor) -> Tensor:
         """The crops at poses (B, rows, columns) or (B, K, rows, columns), a little beside them in training."""
         beside = _beside(theta, self.settings.jitter if self.training else 0.0)
         return self.cropper.read(values, beside, **_of(lengths))

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cropworth.study.album import Album
+
 Kind = Literal["baseline", "crop", "candidate", "control", "oracle"]
 Status = Literal["ok", "collapsed", "diverged"]
 
@@ -32,7 +34,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Examples:
-    """The first test items, and what the variant made of them.
+    """The first test items and what the variant made of them, to be looked at while a study runs.
 
     Attributes:
         images: (N, C, H, W), uint8.
@@ -72,7 +74,7 @@ class Record:
         theta: (n, d, d + 1), float32, crops of the test items; None where the variant does not crop, or diverged.
         crop_health: what `cropworth.crops.health` measured, by name; empty where there is no crop.
         median_iou: of the crops with the true boxes of the test items; None where either is unknown.
-        examples: pictures for the report; None where the trial diverged.
+        examples: pictures of the first test items; None where the trial diverged.
         environment: versions and machine, see `cropworth.measure.environment`.
         weights: (n,), float32, how many items of the deployment each test item stands for; None where all are alike.
         values: (n,), float32, what depends on each test item, in units that the prices of errors are of; None where
@@ -85,6 +87,10 @@ class Record:
             unknown, as with trials side by side, whose energy no counter tells apart.
         waiting_s: seconds of `training_wall_s` in which training waited for its next batch: drawing, decoding and
             augmenting; None in a study of an older version.
+        poses_by_epoch: (epochs, N, d, d + 1), float32, where the first N test items were cropped after each epoch; None
+            where no crop was learned, or in a study of an older version.
+        crop_advice: what `cropworth.crops.health` advises for a learned crop, in words; empty for one that needs
+            nothing; None where no crop was learned, the trial diverged, or in a study of an older version.
     """
 
     trial: str
@@ -118,6 +124,8 @@ class Record:
     validation_probabilities: NDArray[np.float32] | None = None
     training_energy_j: float | None = None
     waiting_s: float | None = None
+    poses_by_epoch: NDArray[np.float32] | None = None
+    crop_advice: str | None = None
 
     @property
     def predictions(self) -> NDArray[np.int64] | NDArray[np.float32] | None:
@@ -201,6 +209,7 @@ class Study:
         data_sha256: hash of all items and labels; empty where there is none: of files, or by a version that kept none.
         weights_sha256: hashes of the files of weights and configurations that training began with, by their paths.
         files_sha256: hashes of the files of predictions and costs, by their names; empty where there was a plan.
+        album: test items to look at; None where they have not been chosen, as in a study of an older version.
     """
 
     name: str
@@ -218,6 +227,7 @@ class Study:
     data_sha256: str = ""
     weights_sha256: dict[str, str] = field(default_factory=dict)
     files_sha256: dict[str, str] = field(default_factory=dict)
+    album: Album | None = None
 
     def of(self, variant: str, train_size: int) -> tuple[Record, ...]:
         """The records of one variant at one training-set size, by seed."""

@@ -1,4 +1,4 @@
-"""`run_study`: train what is missing, then measure the inference of all variants."""
+"""`run_study`: train what is missing, measure the inference of all variants, keep test items to look at."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from cropworth.study.inference import measure_inference
 from cropworth.study.ledger import Ledger, file_sha256, trial_name
 from cropworth.study.plan import Plan
 from cropworth.study.record import Study
+from cropworth.study.sheets import keep_album
 from cropworth.study.trackers import Tracker, tell
 from cropworth.study.train import augmentation_of, run_trial, training_step
 from cropworth.study.variants import build_variant
@@ -143,7 +144,7 @@ def run_study(
         timed = None if missing and not looks else ledger.read_latency()
         if timed is None or not timed.seconds_per_item.keys() >= plan.variants.keys():
             ledger.write_latency(measure_inference(plan, task, ledger, prepared.folder))
-    return ledger.read()
+        return keep_album(ledger.read(), plan, task, ledger, prepared.folder)
 
 
 def check_jobs(jobs: int) -> None:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cropworth.crops.health import CropHealth, blank, crop_health, localisation_iou
-from cropworth.crops.spatial import shrink
 from cropworth.crops.training import parameter_groups, set_reach
 from cropworth.data.task import Split, Task
 from cropworth.errors import NotFiniteError
@@ -26,7 +25,8 @@ from cropworth.measure.memory import peak_bytes, reset_peak
 from cropworth.measure.time import Stopwatch
 from cropworth.study.classifier import Classifier
 from cropworth.study.ledger import trial_name
-from cropworth.study.pictures import curves
+from cropworth.study.located import LearnedCrop
+from cropworth.study.pictures import curves, shrunk
 from cropworth.study.plan import Crop, Plan
 from cropworth.study.record import Epoch, Examples, Record
 from cropworth.study.variants import build_variant, item_flops
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cropworth.study.augment import Augmentation
 
 EVALUATION_BATCH = 256
-EXAMPLES, LARGEST_PICTURE = 12, 160
+EXAMPLES = 4
 
 
 @dataclass
@@ -47,12 +47,14 @@ class Fit:
         best_epoch: whose weights the model now has; -1 where no epoch had a finite loss.
         diverged: why training was given up; empty where it was not.
         waiting_s: seconds that training waited for its batches.
+        poses: where a learned crop lay on the first test items after each epoch, (N, d, d + 1).
     """
 
     curve: list[Epoch] = field(default_factory=list)
     best_epoch: int = -1
     diverged: str = ""
     waiting_s: float = 0.0
+    poses: list[Tensor] = field(default_factory=list)
 
     def waited(self, drawn: Iterator[Split]) -> Iterator[Split]:
         """The same batches; how long each takes to come is counted."""
@@ -109,9 +111,10 @@ def run_trial(
     pictures = None if fit.diverged else examples(model, task.test)
     # After all that is of the test, whose predictions stay what they were if a user's model draws when it predicts.
     validation = predict(model, task.validation) if task.classes and not fit.diverged else None
-    problem = ""
-    if health is not None and health.problem and isinstance(plan.variants[variant], Crop):
-        problem = f"{health.problem}. {health.recommendation}"
+    problem, advice = "", None
+    if health is not None and isinstance(plan.variants[variant], Crop):
+        advice = health.recommendation
+        problem = f"{health.problem}. {advice}" if health.problem else ""
     record = Record(
         trial=trial_name(plan.trial(variant, train_size, seed)),
         variant=variant,
@@ -143,6 +146,8 @@ def run_trial(
         validation_probabilities=_array(validation),
         training_energy_j=energy.joules,
         waiting_s=fit.waiting_s,
+        poses_by_epoch=torch.stack(fit.poses).numpy() if fit.poses else None,
+        crop_advice=advice,
     )
     return record, model
 
@@ -194,6 +199,8 @@ def train(
             fit.diverged = f"{error.got}, in epoch {epoch + 1} of {settings.epochs}"
             break
         fit.curve.append(Epoch(train_loss, validation_loss, accuracy, time.perf_counter() - began))
+        if isinstance(model.crop, LearnedCrop):
+            fit.poses.append(where(model, model.crop, task.test))
         told(fit.curve[-1])
         if fit.best_epoch < 0 or validation_loss < fit.curve[fit.best_epoch].validation_loss:
             fit.best_epoch, best_weights = epoch, copy.deepcopy(model.state_dict())
@@ -292,8 +299,17 @@ def evaluate(model: Classifier, items: Split) -> tuple[Tensor, Tensor | None, Cr
     return torch.cat(predicted), theta, crop_health(theta, torch.cat(blanks), model.transform)
 
 
+@torch.no_grad()
+def where(model: Classifier, crop: LearnedCrop, items: Split) -> Tensor:
+    """Where the model, as far as it is trained, crops the first items: (N, d, d + 1)."""
+    model.eval()
+    with torch.random.fork_rng(devices=[]):  # training draws what it would, whatever a user's module draws here
+        batch = next(batches(items, EXAMPLES))
+        return crop.locate(model.values(batch), batch.lengths)
+
+
 def examples(model: Classifier, items: Split) -> Examples | None:
-    """The first test items as pictures, and their crops; large images are shrunk, they are only looked at.
+    """The first items as pictures, and their crops.
 
     Of series, the curves of their first features; None for texts, which no picture shows.
     """
@@ -306,15 +322,8 @@ def examples(model: Classifier, items: Split) -> Examples | None:
     if batch.lengths is not None:
         cropped = None if model.crop is None else curves(view.seen, None)
         return Examples(curves(batch.inputs, batch.lengths), cropped)
-    cropped = None if model.crop is None else _picture(view.seen).numpy()
-    return Examples(_picture(batch.inputs).numpy(), cropped)
-
-
-def _picture(images: Tensor) -> Tensor:
-    height, width = images.shape[-2:]
-    scale = min(1.0, LARGEST_PICTURE / max(height, width))
-    small = shrink(images, (max(1, round(height * scale)), max(1, round(width * scale))))
-    return (small * 255).round().clamp(0, 255).to(torch.uint8)
+    cropped = None if model.crop is None else shrunk(view.seen)
+    return Examples(shrunk(batch.inputs), cropped)
 
 
 def _array(values: Tensor | None) -> NDArray[Any] | None:

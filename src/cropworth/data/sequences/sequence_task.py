@@ -45,6 +45,7 @@ class SequenceItem:
         payoffs: what each decision would bring, in the order of the classes, where more counts than right and wrong.
         value: what depends on it, finite and not below 0, where not the same depends on each.
         placed: of a user's own data, where it went.
+        said: of a text, what each step says; empty for series.
     """
 
     values: NDArray[np.float32] | NDArray[np.int64]
@@ -54,6 +55,7 @@ class SequenceItem:
     payoffs: tuple[float, ...] | None = None
     value: float | None = None
     placed: Placed | None = None
+    said: tuple[str, ...] = ()
 
 
 class SequenceTask(Task):
@@ -112,6 +114,7 @@ class SequenceTask(Task):
         self._train, self.validation, self.test = (padded(part, longest) for part in parts)
         self.train_limit = len(self._train)
         self.placed = tuple(item.placed for part in parts for item in part if item.placed is not None)
+        self.said = tuple(item.said for item in parts[2]) if all(item.said for item in parts[2]) else ()
 
     def splits(self) -> dict[str, Split]:
         """The items of each split, by its name, in the order in which they were read."""

@@ -148,5 +148,19 @@ def _item(document: Document, steps: dict[str, NDArray[Any]], most_steps: int | 
     if document.planted is not None:
         start = sum(map(len, pieces[: document.planted]))
         span = start, start + len(pieces[document.planted])
-    values = np.concatenate(pieces)[:most_steps]
-    return SequenceItem(values, document.label, document.where, span, value=document.value, placed=document.placed)
+    said = [step for s, piece in zip(document.sentences, pieces, strict=True) for step in _said(s, len(piece))]
+    return SequenceItem(
+        np.concatenate(pieces)[:most_steps],
+        document.label,
+        document.where,
+        span,
+        value=document.value,
+        placed=document.placed,
+        said=tuple(said[:most_steps]),
+    )
+
+
+def _said(sentence: str, steps: int) -> list[str]:
+    """What each step of a sentence says: its words, or where an embedder cuts it otherwise the first says it all."""
+    own = words(sentence)
+    return own if len(own) == steps else [sentence] + [""] * (steps - 1)
