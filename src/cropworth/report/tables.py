@@ -224,13 +224,14 @@ def environment_tables(study: Study) -> tuple[Table, ...]:
     for record in study.records:
         key = json.dumps({**record.environment, "threads of each trial": record.threads})
         counts[key] = counts.get(key, 0) + 1
+    names = [f"Environment {place}" for place in range(1, len(counts) + 1)] if len(counts) > 1 else ["Environment"]
     return tuple(
         Table(
-            caption=f"Environment {place}: {counts[key]} of {len(study.records)} trials",
+            caption=f"{name}: {counts[key]} of {len(study.records)} trials",
             columns=(Column("what", "words"), Column("found", "sentences")),
-            rows=tuple((name, _plain(value)) for name, value in json.loads(key).items()),
+            rows=tuple((what, _plain(value)) for what, value in json.loads(key).items()),
         )
-        for place, key in enumerate(sorted(counts, key=lambda key: -counts[key]), start=1)
+        for name, key in zip(names, sorted(counts, key=lambda key: -counts[key]), strict=True)
     )
 
 
