@@ -121,9 +121,9 @@ def test_before_printing_all_are_drawn_to_the_width_of_paper(browser: Browser, r
         found.page.emulate_media(media="print")
         found.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
         for name in ids(found.page):
-            assert found.page.wait_for_selector(f"#{name} .main-svg[width='560']")
+            assert found.page.wait_for_selector(f"#{name} .main-svg[width='440']")
         found.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
-        found.page.wait_for_selector("#chart-npv .main-svg:not([width='560'])")
+        found.page.wait_for_selector("#chart-npv .main-svg:not([width='440'])")
         assert (found.complaints, found.requests) == ([], [])
 
 

@@ -275,11 +275,11 @@ def test_a_verdict_is_announced_when_it_changes(browser: Browser, report: Path) 
         page = found.page
         said = page.locator("#said")
         assert said.get_attribute("aria-live") == "polite"
-        before = page.locator(".verdict").inner_text()
+        before = page.locator(".verdict .badge").inner_text()
         write(page, "cost_per_error", "0.051")
-        assert (page.locator(".verdict").inner_text(), said.inner_text()) == (before, "")
+        assert (page.locator(".verdict .badge").inner_text(), said.inner_text()) == (before, "")
         write(page, "cost_per_error", "4")
-        assert page.locator(".verdict").inner_text() == "adopt"
+        assert page.locator(".verdict .badge").inner_text() == "adopt"
         assert said.inner_text() == page.locator("h1").inner_text()
 
 

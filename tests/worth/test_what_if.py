@@ -95,7 +95,7 @@ def test_the_entries_of_a_matrix_are_apart_until_there_are_too_many() -> None:
         found["cost_matrix.0.1"] | {"value": 0.5, "multiple": "cost_matrix", "shown": True} == found["cost_matrix.0.1"]
     )
     assert found["cost_matrix.1.2"]["value"] == GUESS
-    assert found["cost_matrix.0.1"]["label"] == "0 decided as 1"
+    assert found["cost_matrix.0.1"]["label"] == "0 taken for 1"
     assert not found["cost_matrix"]["shown"]
     rows = prices_of(model_of("a matrix in rows"))
     assert {"cost_matrix.0.1", "cost_matrix.2.2"} <= rows.keys()  # what costs nothing on the diagonal has no field
