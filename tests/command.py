@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from cropworth import terminal
 from cropworth.cli import main
 
 
@@ -16,6 +17,7 @@ class Run:
     def __call__(self, *arguments: object) -> tuple[int, str, str]:
         self._monkeypatch.setattr(sys, "argv", ["cropworth", *map(str, arguments)])
         self._monkeypatch.setenv("COLUMNS", "200")
+        self._monkeypatch.setattr(terminal.out, "width", 200)  # made when it was imported, perhaps for another terminal
         status = 0
         try:
             main()
