@@ -101,7 +101,9 @@ def opened(path: Path) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(path.as_uri(), wait_until="load")
-        page.wait_for_function("() => typeof Plotly !== 'undefined'")  # which follows in its own time
+        page.locator("#chart-npv").scroll_into_view_if_needed()  # plotly is unpacked when a chart comes near
+        page.wait_for_selector("#chart-npv .main-svg")
+        page.locator("#your-prices").scroll_into_view_if_needed()  # where a reader is who moves a price
         yield page
         browser.close()
 

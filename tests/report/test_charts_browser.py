@@ -177,7 +177,7 @@ def test_other_prices_are_drawn_as_python_draws_them(
         set_prices(found.page, full_study, given)
         for name in FOLLOWING:
             found.page.locator(f"#{name}").scroll_into_view_if_needed()
-            found.page.wait_for_selector(f"#{name} .main-svg")
+            found.page.wait_for_selector(f"#{name}:not([aria-busy]) .main-svg")
             data, *layout = json.loads(found.page.evaluate(SHOWN, name))
             figure = json.loads(expected[name].figure.to_json())
             assert len(data) == len(figure["data"])
@@ -215,5 +215,20 @@ def test_a_result_without_an_outlook_changes_nothing(browser: Browser, report: P
             found.page.evaluate(
                 "(result) => document.dispatchEvent(new CustomEvent('appraised', { detail: { result } }))", result
             )
+        assert found.page.locator("[aria-busy]").count() == 0
         assert found.page.evaluate(SHOWN, "chart-npv") == before
         assert found.complaints == []
+
+
+def test_charts_out_of_sight_are_drawn_anew_when_one_looks(browser: Browser, report: Path, full_study: Study) -> None:
+    with opened(browser, report) as found:
+        draw(found.page, FOLLOWING)
+        found.page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+        found.page.wait_for_timeout(300)
+        before = found.page.evaluate(SHOWN, "chart-npv")
+        set_prices(found.page, full_study, economics(predictions_per_year=3e5))
+        found.page.wait_for_timeout(300)
+        assert found.page.evaluate(SHOWN, "chart-npv") == before
+        found.page.locator("#chart-npv").scroll_into_view_if_needed()
+        found.page.wait_for_selector("#chart-npv:not([aria-busy])")
+        assert found.page.evaluate(SHOWN, "chart-npv") != before

@@ -50,8 +50,33 @@
   // One at a time, so that a reader's scrolling and typing comes in between.
   const drawWhenIdle = (place) => whenIdle(() => start().then(() => whenIdle(() => draw(place))));
 
+  // What other prices change is drawn anew where somebody looks, one chart a frame: it takes longer than the numbers.
+  const [looked, stale] = [new Set(), new Set()];
+  const repaint = (id) => {
+    const place = document.getElementById(id);
+    stale.delete(id);
+    place.removeAttribute("aria-busy");
+    Plotly.react(place, charts[id].data, charts[id].layout);
+  };
+  let frame = 0;
+  const repaintSoon = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      const id = [...stale].find((one) => looked.has(one));
+      if (!id) return;
+      repaint(id);
+      repaintSoon();
+    });
+  };
+
   const near = new IntersectionObserver(
-    (seen) => seen.filter((one) => one.isIntersecting).forEach((one) => drawWhenIdle(one.target)),
+    (seen) => {
+      for (const { isIntersecting, target } of seen) {
+        if (isIntersecting) drawWhenIdle(target);
+        looked[isIntersecting ? "add" : "delete"](target.id);
+      }
+      repaintSoon();
+    },
     { rootMargin: NEAR },
   );
   whenIdle(() => places().forEach((place) => near.observe(place)));
@@ -59,6 +84,7 @@
   const resize = (change) => drawn.forEach((id) => Plotly.relayout(id, change));
   addEventListener("beforeprint", () => {
     places().forEach(draw);
+    stale.forEach(repaint);
     resize({ ...PRINTED, autosize: false });
   });
   addEventListener("afterprint", () => resize({ width: null, height: null, autosize: true }));
@@ -236,7 +262,9 @@
     document.getElementById(`${id}-title`).textContent = found.title;
     if (drawn.has(id)) {
       place.setAttribute("aria-label", found.says);
-      Plotly.react(place, charts[id].data, charts[id].layout);
+      place.setAttribute("aria-busy", "true");
+      stale.add(id);
+      repaintSoon();
     } else {
       place.querySelector("title").textContent = found.says;
     }

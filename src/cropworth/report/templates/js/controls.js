@@ -186,3 +186,5 @@ $("unscripted").hidden = true;
 $("prices-form").hidden = false;
 showFields();
 readAddress();
+// The first time is several times as slow, while the browser compiles: not when somebody moves a price.
+(globalThis.requestIdleCallback ?? setTimeout)(() => { for (let i = 0; i < 3; i++) appraise(model, {}); });
