@@ -16,7 +16,7 @@ from cropworth.worth.words import number
 
 # Pixels of an image's longer side, and points of a series' curve: the first with which all fit is taken.
 SIDES, POINTS = (128, 96, 64, 48, 32), (160, 96, 64, 40, 24)
-# Of pictures and crops. Plotly's script leaves a page of 6 MB about 1.1 MB for everything else.
+# Of pictures and crops; with the script of the charts and a thousand trials a page stays below 6 MB.
 BUDGET_BYTES = 1_500_000
 
 TITLES: dict[Outcome, str] = {
