@@ -35,14 +35,16 @@ class Shot:
 
     Attributes:
         name: of the picture, in docs.
-        element: what is shown, from its upper edge on.
+        element: what is shown.
         height: pixels of it at most.
+        start: what in it is the first to be shown; else its upper edge.
         prices: what is typed into the page's fields before, by their paths.
     """
 
     name: str
     element: str
     height: int
+    start: str = ""
     prices: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,8 +54,8 @@ SHOTS = (
     Shot("report/worth", "section:has(#worth)", 490),
     Shot("report/depends", "section:has(#depends)", 1055),
     Shot("report/measured", "section:has(#measured)", 400),
-    Shot("report/crops", "section:has(#crops)", 670),
-    Shot("report/what-if", "main", TALL, {"predictions_per_year": "100000"}),
+    Shot("report/crops", "section:has(#crops)", 900, start="h4:has(+ ul.sheet)"),
+    Shot("report/what-if", "main", TALL, prices={"predictions_per_year": "100000"}),
 )
 
 
@@ -87,7 +89,9 @@ def take(page: Page, shot: Shot) -> str:
     box = found.bounding_box() if found else None
     if box is None:
         return "not in this page"
-    clip = {"x": 0, "y": box["y"], "width": WIDTH, "height": min(box["height"], shot.height)}
+    first = found.query_selector(shot.start) if found and shot.start else found
+    top = ((first and first.bounding_box()) or box)["y"]
+    clip = {"x": 0, "y": top, "width": WIDTH, "height": min(box["y"] + box["height"] - top, shot.height)}
     raw = page.screenshot(full_page=True, clip=clip, animations="disabled")
     path = DOCS / f"{shot.name}.png"
     path.parent.mkdir(exist_ok=True)
