@@ -61,15 +61,6 @@ class Formula:
     page: str = ECONOMICS
 
 
-def formula_of(key: str) -> Formula:
-    """The formula of a column's key; what follows an ``@`` only says which of several columns it is.
-
-    Raises:
-        KeyError: there is none.
-    """
-    return FORMULAS[key.partition("@")[0]]
-
-
 NPV = Symbol("NPV", "net present value", "npv.estimate", "money")
 NOW = Symbol("NPV", "net present value with all inputs as they are", "npv.estimate", "money")
 INVESTMENT = Symbol("I₀", "investment: engineering once, and what training costs more", "investment", "money")

@@ -19,7 +19,10 @@ PRICE = "price:"
 
 
 def formulas_of(shown: Iterable[Table]) -> dict[str, Formula]:
-    """The formulas of these tables' numbers by their keys, in the order of `FORMULAS`."""
+    """The formulas of these tables' numbers by their keys, in the order of `FORMULAS`.
+
+    What follows an ``@`` in a column's key only says which of several columns of one kind it is.
+    """
     keys = {column.key.partition("@")[0] for table in shown for column in table.columns}
     return {key: formula for key, formula in FORMULAS.items() if key in keys}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from cropworth.study.record import Record, Study
 
 Outcome = Literal["fixed", "broke", "both wrong", "better", "worse"]
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 MOST = 8
 
 
