@@ -23,7 +23,6 @@ from cropworth.arguments import (
 )
 from cropworth.errors import CropworthError
 from cropworth.terminal import (
-    as_text,
     busy,
     give,
     give_document,
@@ -206,7 +205,7 @@ def appraise(
     ] = False,
 ) -> None:
     """Say what a finished study, or your own models, are worth under its plan's prices or yours. Nothing is trained."""
-    from cropworth.worth.as_json import to_json
+    from cropworth.worth.as_json import as_text, to_json
 
     found = priced(given_study(folder, predictions, costs, baseline, numbers)[0], prices)
     _, appraisal = appraised(found, settings or [])
@@ -247,6 +246,7 @@ def report(
     told = document(found, appraisal, economics)
     if form == "json":
         from cropworth.report.as_json import report_as_json
+        from cropworth.worth.as_json import as_text
 
         give(as_text(report_as_json(told, found, appraisal, economics)), to)
     else:
@@ -266,14 +266,16 @@ def compare(
 ) -> None:
     """Set two studies side by side, under the same prices: the second's, or those of --economics."""
     from cropworth.report.comparison import comparison_document
+    from cropworth.study.ledger import Ledger
     from cropworth.worth.comparison import compare as compare_studies
 
-    new = priced(given_study(after, None, None, None, None)[0], prices)
-    old = replace(given_study(before, None, None, None, None)[0], economics=new.economics)
+    new = priced(Ledger(after).read(), prices)
+    old = replace(Ledger(before).read(), economics=new.economics)
     found = compare_studies(*((study, appraised(study, settings or [])[1]) for study in (old, new)))
     told = comparison_document(found, f"the prices of {prices or after}")
     if form == "json":
         from cropworth.report.as_json import comparison_as_json
+        from cropworth.worth.as_json import as_text
 
         give(as_text(comparison_as_json(told, found)), to)
     else:

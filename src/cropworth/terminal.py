@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -187,11 +186,6 @@ def give(text: str, to: Path | None) -> None:
 
     write_asked_for(to, text)
     out.print(f"Written: {to}", highlight=False, soft_wrap=True)
-
-
-def as_text(plain: dict[str, Any]) -> str:
-    """Plain data as JSON."""
-    return json.dumps(plain, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def duration(seconds: float) -> str:

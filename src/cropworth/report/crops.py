@@ -51,7 +51,6 @@ class Crops:
         variants: those that crop, in the plan's order.
         drawn: pictures of the chosen test items; None where none have been chosen.
         titles: of those items, by index in the test: their truth.
-        places: where in `drawn.wholes` the first test items are.
         items: how many test items there are.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import isfinite
 from statistics import fmean
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from cropworth.report import text
 from cropworth.report.tables import Column, Table
@@ -15,7 +15,7 @@ from cropworth.worth.words import MISSING, number
 
 MOST_TRIALS = 200  # rows of the table; more trials are put together by variant and training-set size
 DIGITS = 5  # significant: what is measured is not known better
-STATUSES: tuple[Status, ...] = ("ok", "collapsed", "diverged")
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Own(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -26,6 +25,7 @@ from cropworth.serve.studies import Shelf, Standing
 from cropworth.serve.trials import Part, picture
 from cropworth.serve.verdicts import Verdicts, appraised
 from cropworth.study.ledger import Ledger
+from cropworth.worth.as_json import as_text
 
 
 def make_app(root: Path, access: Access) -> ASGIApp:
@@ -85,7 +85,7 @@ class _Pages:
         """The report as JSON, see docs/report.schema.json."""
         found = appraised(self._asked(request).folder)
         told = report_as_json(document(*found), *found)
-        return Response(json.dumps(told, indent=2, allow_nan=False), media_type="application/json")
+        return Response(as_text(told), media_type="application/json")
 
     def picture(self, request: Request) -> Response:
         """A test item, or its crop."""

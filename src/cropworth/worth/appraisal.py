@@ -11,7 +11,7 @@ from cropworth.worth.checks import check_same_items, gaps, not_priced
 from cropworth.worth.costs import machine_seconds
 from cropworth.worth.economics import Economics
 from cropworth.worth.gains import Pricing
-from cropworth.worth.pairs import Losses, Paired, pair_up
+from cropworth.worth.pairs import Losses, Paired, judged_sizes, pair_up
 from cropworth.worth.prices import mean
 from cropworth.worth.ranks import ranks
 from cropworth.worth.results import Appraisal, Candidate, SizeAppraisal
@@ -32,7 +32,7 @@ def appraise(study: Study, economics: Economics) -> Appraisal:
     Raises:
         CropworthError: no usable record of the baseline, trials on different test items, or prices that do not fit.
     """
-    sizes = [s for s in study.train_sizes if any(r.predictions is not None for r in study.of(study.baseline, s))]
+    sizes = judged_sizes(study)
     if not sizes:
         raise CropworthError(
             f"{len(study.records)} finished trials, none of the baseline {study.baseline!r} with predictions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,11 @@ def to_json(appraisal: Appraisal) -> dict[str, Any]:
     """Plain data; null where something is undefined, never NaN."""
     plain = asdict(appraisal) | {"sizes": [_size(size) for size in appraisal.sizes]}
     return lists(plain | _size(appraisal.largest))  # type: ignore[no-any-return]
+
+
+def as_text(plain: dict[str, Any]) -> str:
+    """Plain data as JSON, as commands print it and pages give it."""
+    return json.dumps(plain, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _size(size: SizeAppraisal) -> dict[str, Any]:

@@ -77,6 +77,11 @@ class Losses:
         return self.pricing.summary([self.of(record) for record in before], [self.of(record) for record in after])
 
 
+def judged_sizes(study: Study) -> list[int]:
+    """Training-set sizes at which the baseline has predictions to compare with, ascending."""
+    return [s for s in study.train_sizes if any(r.predictions is not None for r in study.of(study.baseline, s))]
+
+
 def pair_up(study: Study, size: int, name: str) -> Paired:
     """Pair the records of variant `name` with the baseline's, at one training-set size.
 

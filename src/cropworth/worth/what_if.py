@@ -15,7 +15,7 @@ from cropworth.study.record import Study
 from cropworth.worth.costs import inference, training
 from cropworth.worth.economics import Economics
 from cropworth.worth.gains import Pricing
-from cropworth.worth.pairs import Losses, Paired, pair_up
+from cropworth.worth.pairs import Losses, Paired, judged_sizes, pair_up
 from cropworth.worth.price_fields import MATRICES, price_fields, term_fields
 from cropworth.worth.prices import Range
 from cropworth.worth.scenario import OF_CHANCE, OF_GUESSES, permutations
@@ -44,7 +44,7 @@ def what_if(study: Study, economics: Economics) -> dict[str, Any] | None:
     Raises:
         CropworthError: as `appraise`.
     """
-    sizes = [s for s in study.train_sizes if any(r.predictions is not None for r in study.of(study.baseline, s))]
+    sizes = judged_sizes(study)
     if not sizes:
         return None
     names = [name for name in study.kinds if name != study.baseline and study.of(name, sizes[-1])]
