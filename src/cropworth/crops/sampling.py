@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cropworth.crops import geometry
-from cropworth.crops.kernels import reference
+from cropworth.crops.kernels import operators, reference
+from cropworth.crops.kernels.choice import choose
 from cropworth.errors import CropworthError, NotFiniteError
 
 MODES = ("bilinear", "bicubic", "nearest")
@@ -77,7 +78,10 @@ def sample(
     poses = theta if several else theta.unsqueeze(1)
     with torch.autocast(input.device.type, enabled=False):
         seen = input if reach == 1 else blur(input, reach, padding)
-        crop = reference.sample(seen, poses, tuple(size), mode, padding, antialias)
+        if choose(seen, poses, mode, antialias).kernel == "torch":
+            crop = reference.sample(seen, poses, tuple(size), mode, padding, antialias)
+        else:
+            crop = operators.crop(seen, poses, tuple(size), padding, antialias)
     if waiting_costs:
         crop = torch.where(finite.reshape(-1, *[1] * (crop.ndim - 1)), crop, math.nan)
     return crop if several else crop.squeeze(1)

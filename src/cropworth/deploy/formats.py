@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from cropworth.crops.kernels.choice import plain_torch
 from cropworth.data.installed import imported
 from cropworth.deploy.load import Predictor
 
@@ -115,7 +116,8 @@ def output_names(model: Predictor, *, boxes: bool) -> list[str]:
 def _program(model: Graph, inputs: Inputs) -> torch.export.ExportedProgram:
     batch: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
     shapes = dict.fromkeys(("inputs", "lengths")[: len(inputs)], batch)
-    return torch.export.export(model, inputs, dynamic_shapes=shapes)
+    with plain_torch():  # what is exported runs without cropworth, so without its operators
+        return torch.export.export(model, inputs, dynamic_shapes=shapes)
 
 
 @contextmanager

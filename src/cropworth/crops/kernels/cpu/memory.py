@@ -1,0 +1,195 @@
+"""Typed memory for the compiled kernels, which get addresses and see no Python object.
+
+A kernel is compiled once for each type of element that tensors hold. Halves, which NumPy or Numba lack, are known by an
+integer type of their size: ``uint16`` holds a float16, ``int16`` a bfloat16. What is read is widened to the type that
+is calculated in, float32, or float64 of a float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+FLOAT16, BFLOAT16 = types.uint16, types.int16
+BLOCK = 8  # numbers of a vector register
+LINE = 64  # bytes of a cache line
+_WORD, _WORD32 = ir.IntType(64), ir.IntType(32)
+
+
+# Functions of the kernels. Products and sums may be fused; nothing is added up in another order than it is written.
+_RULES: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", "nsz"}}
+called: Any = njit(**_RULES)
+inlined: Any = njit(inline="always", **_RULES)
+
+
+def wide(element: Any) -> Any:
+    """The Numba type that elements of this type are calculated in."""
+    return types.float64 if element == types.float64 else types.float32
+
+
+def _pointer(builder: Any, address: Any, context: Any, to: Any) -> Any:
+    return builder.inttoptr(address, context.get_value_type(to).as_pointer())
+
+
+@intrinsic
+def word(typing: Any, data: Any, index: Any) -> Any:
+    """The 64-bit integer at a place of `data`, a pointer of any type."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = builder.bitcast(args[0], _WORD.as_pointer())
+        return builder.load(builder.gep(words, [args[1]]))
+
+    return types.int64(data, types.int64), generate
+
+
+@intrinsic
+def take(typing: Any, data: Any, index: Any) -> Any:
+    """Add one to the 64-bit integer at a place of `data`, in one step for all threads, and return what it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = builder.bitcast(args[0], _WORD.as_pointer())
+        return builder.atomic_rmw("add", builder.gep(words, [args[1]]), _WORD(1), "monotonic")
+
+    return types.int64(data, types.int64), generate
+
+
+@intrinsic
+def elements(typing: Any, data: Any, address: Any) -> Any:
+    """An address as a pointer to elements of the type that `data` points to."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _pointer(builder, args[1], context, data.dtype)
+
+    return data(data, types.int64), generate
+
+
+@intrinsic
+def numbers(typing: Any, data: Any, address: Any) -> Any:
+    """An address as a pointer to numbers of the type that elements of `data` are calculated in."""
+    kind = wide(data.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _pointer(builder, args[1], context, kind)
+
+    return types.CPointer(kind)(data, types.int64), generate
+
+
+@intrinsic
+def number_size(typing: Any, data: Any) -> Any:
+    """Bytes of the numbers that elements of `data` are calculated in."""
+    size = wide(data.dtype).bitwidth // 8
+    return types.int64(data), lambda context, builder, signature, args: _WORD(size)
+
+
+@intrinsic
+def doubles(typing: Any, address: Any) -> Any:
+    """An address as a pointer to float64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _pointer(builder, args[0], context, types.float64)
+
+    return types.CPointer(types.float64)(types.int64), generate
+
+
+@intrinsic
+def longs(typing: Any, address: Any) -> Any:
+    """An address as a pointer to int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _pointer(builder, args[0], context, types.int64)
+
+    return types.CPointer(types.int64)(types.int64), generate
+
+
+@intrinsic
+def integers(typing: Any, address: Any) -> Any:
+    """An address as a pointer to int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _pointer(builder, args[0], context, types.int32)
+
+    return types.CPointer(types.int32)(types.int64), generate
+
+
+@intrinsic
+def prefetch(typing: Any, pointer: Any, index: Any) -> Any:
+    """Ask for the cache line of an element, which may lie anywhere, ahead of time."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        line = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [line.type, _WORD32, _WORD32, _WORD32])
+        door = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(door, [line, _WORD32(0), _WORD32(3), _WORD32(1)])
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64), generate
+
+
+@intrinsic
+def load(typing: Any, pointer: Any, index: Any) -> Any:
+    """Read an element, widened."""
+    kind = wide(pointer.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.load(builder.gep(args[0], [args[1]]))
+        if pointer.dtype == FLOAT16:
+            return builder.fpext(builder.bitcast(value, ir.HalfType()), ir.FloatType())
+        if pointer.dtype == BFLOAT16:
+            return builder.bitcast(builder.shl(builder.zext(value, _WORD32), _WORD32(16)), ir.FloatType())
+        return value
+
+    return kind(pointer, types.int64), generate
+
+
+@intrinsic
+def dot(typing: Any, first: Any, at: Any, second: Any, there: Any, blocks: Any) -> Any:
+    """The sum of products of BLOCK * blocks numbers from first[at] and second[there] on, in vector registers."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(context.get_value_type(first.dtype), BLOCK)
+        total = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * BLOCK))
+        with cgutils.for_range(builder, args[4]) as loop:
+            step = builder.mul(loop.index, _WORD(BLOCK))
+            pair = []
+            for pointer, place in ((args[0], args[1]), (args[2], args[3])):
+                spot = builder.gep(pointer, [builder.add(place, step)])
+                pair.append(builder.load(builder.bitcast(spot, vector.as_pointer()), align=first.dtype.bitwidth // 8))
+            product = builder.fmul(*pair, flags=["contract"])
+            builder.store(builder.fadd(builder.load(total), product, flags=["contract"]), total)
+        kind = ir.FunctionType(vector.element, [vector.element, vector])
+        name = f"llvm.vector.reduce.fadd.v{BLOCK}f{first.dtype.bitwidth}"
+        door = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(door, [vector.element(-0.0), builder.load(total)], fastmath=["reassoc"])
+
+    return first.dtype(first, types.int64, second, types.int64, types.int64), generate
+
+
+@intrinsic
+def store(typing: Any, pointer: Any, index: Any, value: Any) -> Any:
+    """Write a number, rounded to the element's type, to the nearest and ties to even."""
+    kind = wide(pointer.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = args[2]
+        if pointer.dtype == FLOAT16:
+            value = builder.bitcast(builder.fptrunc(value, ir.HalfType()), ir.IntType(16))
+        elif pointer.dtype == BFLOAT16:
+            value = _rounded_to_bfloat16(builder, value)
+        builder.store(value, builder.gep(args[0], [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64, kind), generate
+
+
+def _rounded_to_bfloat16(builder: Any, value: Any) -> Any:
+    """The bits of a float32 as a bfloat16; a NaN stays one."""
+    bits = builder.bitcast(value, _WORD32)
+    odd = builder.and_(builder.lshr(bits, _WORD32(16)), _WORD32(1))
+    rounded = builder.add(bits, builder.add(odd, _WORD32(0x7FFF)))
+    is_nan = builder.fcmp_unordered("uno", value, value)
+    kept = builder.select(is_nan, _WORD32(0x7FC00000), rounded)
+    return builder.trunc(builder.lshr(kept, _WORD32(16)), ir.IntType(16))
