@@ -5,7 +5,7 @@ what `reference` defines, but for one choice: of an upright antialiased crop, wh
 entries of theta that turn and shear, their gradient is that of moving the places alone.
 """
 
-# mypy: disable-error-code="import-untyped"
+# mypy: disable-error-code="import-untyped,no-untyped-call"
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ from cropworth.crops.kernels.cuda.to_input import to_input_kernel
 from cropworth.crops.kernels.cuda.to_theta import to_theta_kernel
 from cropworth.crops.kernels.reference import LARGEST_SCALE
 
-# What a program computes: four numbers in each of 128 threads. Places and weights serve all its channels at once.
+# What a program computes at a time, two or four numbers in each of its threads, and as how many channels: weights of
+# several taps cost more than what they weigh, and are better shared.
 NUMBERS = 512
-CHANNELS = 4
+TOGETHER = 4
+# As many programs keep a large GPU busy. Fewer share out their channels.
+ENOUGH = 1024
 
 
 def crop(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: str, antialias: bool) -> Tensor:  # noqa: A002
@@ -42,7 +45,7 @@ def crop(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: str, anti
     if output.numel():
         image, plane = _planes(input, 2), _planes(output, 3)
         with torch.cuda.device_of(input):
-            options = _options(input, padding, antialias)
+            options = _options(plane, len(size), padding, antialias, together=antialias)
             crop_kernel[_grid(len(input) * poses.shape[1], plane, options)](
                 image,
                 poses.contiguous(),
@@ -62,8 +65,9 @@ def to_input(grad: Tensor, poses: Tensor, shape: tuple[int, ...], padding: str, 
     if output.numel():
         image, plane = _planes(output, 2), _planes(grad, 3)
         with torch.cuda.device_of(grad):
-            options = _options(output, padding, antialias)
-            to_input_kernel[_grid(len(output), image, options)](
+            options = _options(image, len(shape) - 2, padding, antialias, together=True)
+            blocks = _ratio(image.shape[-2] * image.shape[-1], options["block_p"])
+            to_input_kernel[len(output) * blocks, _ratio(image.shape[1], options["block_c"])](
                 plane,
                 poses.contiguous(),
                 output,
@@ -82,7 +86,7 @@ def to_theta(grad: Tensor, input: Tensor, poses: Tensor, padding: str, antialias
         return torch.empty_like(poses)
     image, plane = _planes(input, 2), _planes(grad, 3)
     with torch.cuda.device_of(input):
-        options = _options(input, padding, antialias)
+        options = _options(plane, input.ndim - 2, padding, antialias, together=antialias)
         crops = len(input) * poses.shape[1]
         blocks, channels = grid = _grid(crops, plane, options)
         wide = torch.float64 if input.dtype == torch.float64 else torch.float32
@@ -103,26 +107,34 @@ def to_theta(grad: Tensor, input: Tensor, poses: Tensor, padding: str, antialias
 
 
 def _planes(tensor: Tensor, leading: int) -> Tensor:
-    """Sequences as images one pixel high: (..., T) -> (..., 1, T), after as many `leading` sizes; images as they are."""
+    """A sequence as an image one pixel high, after as many `leading` sizes: (..., T) -> (..., 1, T)."""
     return tensor.unsqueeze(leading) if tensor.ndim == leading + 1 else tensor
 
 
-def _options(image: Tensor, padding: str, antialias: bool) -> dict[str, Any]:
-    dims = image.ndim - 2
-    block_c = min(CHANNELS, 1 << (image.shape[1] - 1).bit_length())
+def _options(like: Tensor, dims: int, padding: str, antialias: bool, *, together: bool) -> dict[str, Any]:
+    """The kernels' constants, for programs that go through planes (..., C, h, w) like these."""
+    block_c = min(TOGETHER, _power_of_two(like.shape[-3])) if together else 1
     return {
         "dims": dims,
         "padding": padding,
         "antialias": antialias,
         "scale": LARGEST_SCALE[dims],
-        "type": tl.float64 if image.dtype == torch.float64 else tl.float32,
+        "type": tl.float64 if like.dtype == torch.float64 else tl.float32,
         "block_c": block_c,
-        "block_p": NUMBERS // block_c,
+        "block_p": min(NUMBERS // block_c, _power_of_two(like.shape[-2] * like.shape[-1])),
         "enable_fp_fusion": True,
     }
 
 
 def _grid(planes: int, like: Tensor, options: dict[str, Any]) -> tuple[int, int]:
-    """The programs that it takes for a number of planes (..., C, h, w) like these: blocks of pixels, and of channels."""
-    pixels = like.shape[-2] * like.shape[-1]
-    return planes * -(-pixels // options["block_p"]), -(-like.shape[-3] // options["block_c"])
+    """How many programs it takes: for blocks of the pixels of `planes` planes, and for a share of the channels."""
+    programs = planes * _ratio(like.shape[-2] * like.shape[-1], options["block_p"])
+    return programs, min(_ratio(ENOUGH, programs), _ratio(like.shape[-3], options["block_c"]))
+
+
+def _ratio(number: int, by: int) -> int:
+    return -(-number // by)
+
+
+def _power_of_two(least: int) -> int:
+    return 1 << (least - 1).bit_length()

@@ -42,10 +42,11 @@ def steps(poses, crop, height, width, rows, columns, dims: tl.constexpr):
             tl.load(theta + 4).to(tl.float64),
             tl.load(theta + 5).to(tl.float64),
         )
-    x_u, y_u = a * width / columns, b * width / rows
-    x_v, y_v = d * height / columns, e * height / rows
-    first_u = ((c + 1) * width - 1 - x_u * (columns - 1) - y_u * (rows - 1)) / 2
-    first_v = ((f + 1) * height - 1 - x_v * (columns - 1) - y_v * (rows - 1)) / 2
+    across, down = 1 / (zero + columns), 1 / (zero + rows)  # float64 divides slowly
+    x_u, y_u = a * width * across, b * width * down
+    x_v, y_v = d * height * across, e * height * down
+    first_u = ((c + 1) * width - 1 - x_u * (columns - 1) - y_u * (rows - 1)) * 0.5
+    first_v = ((f + 1) * height - 1 - x_v * (columns - 1) - y_v * (rows - 1)) * 0.5
     return first_u, x_u, y_u, first_v, x_v, y_v
 
 
@@ -67,10 +68,7 @@ def tents(
 
     A tent is (unit_u, unit_v, width, reach, length): the axis's direction, float64, and the length of a step along it.
     """
-    if antialias:
-        turned = (x_v != 0) | (y_u != 0)
-    else:
-        turned = False  # nothing runs along its axes
+    turned = (x_v != 0) | (y_u != 0) if antialias else False  # bilinear interpolation has no axes of the crop
     largest = tl.maximum(height, width) * tl.full([], scale, tl.float64)
     along_x = _tent_along(x_u, x_v, largest / columns, antialias, type)
     return along_x, _tent_along(y_u, y_v, largest / rows, antialias, type), turned
@@ -90,6 +88,13 @@ def _tent_along(step_u, step_v, most, antialias: tl.constexpr, type: tl.constexp
 
 
 @triton.jit
+def channels_of(program, programs, channels, block_c: tl.constexpr):
+    """The channels that a program is to go through, of the programs that share them: the first, and the end."""
+    share = tl.cdiv(tl.cdiv(channels, block_c), programs) * block_c
+    return program * share, tl.minimum((program + 1) * share, channels)
+
+
+@triton.jit
 def split(place, type: tl.constexpr):  # noqa: A002
     """Places (float64) as the pixel that they are in and the fraction beyond its centre."""
     place = tl.minimum(tl.maximum(place, -FAR), FAR)
@@ -105,6 +110,7 @@ def phase(u, v, along, type: tl.constexpr):  # noqa: A002
 
 @triton.jit
 def tent(tap, fraction, width):
+    """The height of the tent around a place at a tap, as many pixels beyond the one that the place is in."""
     return tl.maximum(1 - tl.abs(tap - fraction) * (1 / width), 0.0)
 
 
@@ -138,9 +144,8 @@ def pixel(image, row, column, padding: tl.constexpr, type: tl.constexpr):  # noq
     source, height, width, stride_v, stride_u, live = image
     row, column = padded(row, height, padding), padded(column, width, padding)
     if padding == "zeros":
-        live = live & (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    at = source + row.to(tl.int64) * stride_v + column.to(tl.int64) * stride_u
-    return tl.load(at, mask=live, other=0).to(type)
+        live = live & ((row >= 0) & (row < height) & (column >= 0) & (column < width))
+    return tl.load(source + (row.to(tl.int64) * stride_v + column.to(tl.int64) * stride_u), mask=live, other=0).to(type)
 
 
 @triton.jit

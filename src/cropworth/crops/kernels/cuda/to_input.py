@@ -12,7 +12,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from cropworth.crops.kernels.cuda.places import padded, phase, split, steps, sum_of_tents, tent, tents
+from cropworth.crops.kernels.cuda.places import FAR, padded, phase, split, steps, sum_of_tents, tent, tents
 
 
 @triton.jit(do_not_specialize=["crops", "channels", "height", "width", "rows", "columns"])
@@ -55,16 +55,11 @@ def to_input_kernel(
         margin_u, margin_v = _margin(along_x, along_y, 0, turned), _margin(along_y, along_x, 1, turned)
         middle_u, half_u = _readers(column, width, first_u, x_u * (columns - 1), y_u * (rows - 1), margin_u, padding)
         middle_v, half_v = _readers(row, height, first_v, x_v * (columns - 1), y_v * (rows - 1), margin_v, padding)
-        # The window is the box around the parallelogram that the map turns into these places.
         area = x_u * y_v - x_v * y_u
         inverse = 1 / tl.where(area != 0, area, 1.0)
-        far = tl.where(area != 0, 0.0, float("inf"))  # of a crop without area, the window is everything
-        middle_u, middle_v = (middle_u - first_u) * inverse, (middle_v - first_v) * inverse
-        half_u, half_v = half_u * tl.abs(inverse), half_v * tl.abs(inverse)
-        left, right = _window(
-            y_v * middle_u - y_u * middle_v, tl.abs(y_v) * half_u + tl.abs(y_u) * half_v + far, columns
-        )
-        top, bottom = _window(x_u * middle_v - x_v * middle_u, tl.abs(x_v) * half_u + tl.abs(x_u) * half_v + far, rows)
+        far = tl.where(area != 0, 0.0, float("inf"))  # where a crop without area reads, all of it may
+        left, right = _window(middle_u, half_u, y_v * inverse, middle_v, half_v, -y_u * inverse, far, columns)
+        top, bottom = _window(middle_u, half_u, -x_v * inverse, middle_v, half_v, x_u * inverse, far, rows)
         for down in range(tl.max(bottom - top)):
             i = top + down
             for over in range(tl.max(right - left)):
@@ -90,44 +85,56 @@ def _margin(along, other, axis: tl.constexpr, turned):
 
 @triton.jit
 def _readers(index, count, first, over, down, margin, padding: tl.constexpr):
-    """The places (middle, half a range) that may read the pixels with this index, in one coordinate, float64.
+    """The places that may read the pixels with this index, in one coordinate: (middle - first, half the range).
 
-    Padding makes a pixel stand for what lies outside the input, as far as the crop sees, from `low` to `high`.
+    Padding makes a pixel stand for what lies outside the input, as far as the crop sees, from `low` to `high`. This is
+    float32, for speed, and the range is wider by more than that may be off.
     """
     low = first + tl.minimum(over, 0.0) + tl.minimum(down, 0.0) - margin
     high = first + tl.maximum(over, 0.0) + tl.maximum(down, 0.0) + margin
-    start = index.to(tl.float64)
+    slack = (tl.abs(low) + tl.abs(high) + count) * 2**-20
+    low, high, reach = low.to(tl.float32), high.to(tl.float32), (margin + slack).to(tl.float32)
+    start = index.to(tl.float32)
     end = start
     if padding == "border":
         start = tl.where(index == 0, tl.minimum(low, 0.0), start)
-        end = tl.where(index == count - 1, tl.maximum(high, count - 1.0), end)
-    if padding == "reflection":  # from the leftmost to the rightmost of its images, of either handedness
+        end = tl.where(index == count - 1, tl.maximum(high, end), end)
+    if padding == "reflection":  # from the leftmost of its images to the rightmost, mirrored ones or not
         period = 2.0 * count
-        image = -1 - start
-        left = tl.minimum(
-            start + period * tl.ceil((low - start) / period), image + period * tl.ceil((low - image) / period)
-        )
-        end = tl.maximum(
-            start + period * tl.floor((high - start) / period), image + period * tl.floor((high - image) / period)
-        )
-        start = left
-    return (start + end) / 2, (end - start) / 2 + margin
+        mirrored = -1 - start
+        before = tl.minimum(_image(start, low, period), _image(mirrored, low, period))
+        end = -tl.minimum(_image(-start, -high, period), _image(-mirrored, -high, period))
+        start = before
+    return (start + end) * 0.5 - first.to(tl.float32), (end - start) * 0.5 + reach
 
 
 @triton.jit
-def _window(middle, half, count):
-    """The whole numbers in a range, within [0, count): start, end. Everything, where the range is not a number."""
-    start = tl.where(middle - half > 0, tl.ceil(middle - half), 0.0)
-    end = tl.where(middle + half < count - 1, tl.floor(middle + half) + 1, count)
-    return tl.minimum(start, count).to(tl.int32), tl.maximum(end, 0.0).to(tl.int32)
+def _image(place, low, period):
+    """The first of a place's images, a period apart, that is not below `low`."""
+    return place + period * tl.ceil((low - place) / period)
 
 
 @triton.jit
-def _share(index, base, fraction, width, reach, count, padding: tl.constexpr, type: tl.constexpr):  # noqa: A002
-    """How much of a tent's height falls on the pixels with this index."""
+def _window(middle_u, half_u, by_u, middle_v, half_v, by_v, far, count):
+    """The crop's columns, or rows, in the box around the parallelogram of the pixels at these places: start, end.
+
+    These are by_u u + by_v v from the first one. Where that is not a number, it is all of them.
+    """
+    by_u, by_v = by_u.to(tl.float32), by_v.to(tl.float32)
+    middle = middle_u * by_u + middle_v * by_v
+    half = half_u * tl.abs(by_u) + half_v * tl.abs(by_v) + far
+    start = tl.where(middle - half > 0, tl.minimum(tl.ceil(middle - half), FAR), 0.0).to(tl.int32)
+    end = tl.where(middle + half < FAR, tl.maximum(tl.floor(middle + half), -1.0), FAR).to(tl.int32) + 1
+    return tl.minimum(start, count), tl.minimum(end, count)
+
+
+@triton.jit
+def _share(index, place, width, reach, count, padding: tl.constexpr, type: tl.constexpr):  # noqa: A002
+    """How much of the height of the tent around a place falls on the pixels with this index."""
     if padding == "zeros":
-        share = tent(index - base, fraction, width)
+        share = tent(0, (place - index).to(type), width)
     else:
+        base, fraction = split(place, type)
         share = tl.zeros(fraction.shape, type)
         for tap in range(1 - reach, reach + 1):
             share += tl.where(padded(base + tap, count, padding) == index, tent(tap, fraction, width), 0.0)
@@ -149,34 +156,26 @@ def _upright(
     type: tl.constexpr,  # noqa: A002
 ):
     """The weights of pixels in what is read at the places (u, v)."""
-    base_u, x = split(u, type)
-    base_v, y = split(v, type)
     _, _, width_x, reach_x, _ = along_x
     _, _, width_y, reach_y, _ = along_y
-    weight = _share(column, base_u, x, width_x, reach_x, width, padding, type) * _share(
-        row, base_v, y, width_y, reach_y, height, padding, type
-    )
+    weight = _share(column, u, width_x, reach_x, width, padding, type)
+    weight *= _share(row, v, width_y, reach_y, height, padding, type)
     if antialias:
-        weight /= sum_of_tents(x, width_x) * sum_of_tents(y, width_y)
+        weight /= sum_of_tents(split(u, type)[1], width_x) * sum_of_tents(split(v, type)[1], width_y)
     return weight
 
 
 @triton.jit
 def _turned(row, column, u, v, along_x, along_y, height, width, padding: tl.constexpr, type: tl.constexpr):  # noqa: A002
     """The same of taps between the pixels, each of which is read bilinearly."""
-    base_u, x = split(u, type)
-    base_v, y = split(v, type)
     x_u, x_v, width_x, reach_x, _ = along_x
     y_u, y_v, width_y, reach_y, _ = along_y
     phase_x, phase_y = phase(u, v, along_x, type), phase(u, v, along_y, type)
-    weight = tl.zeros(x.shape, type)
+    weight = tl.zeros(phase_x.shape, type)
     for r in range(1 - reach_y, reach_y + 1):
         for s in range(1 - reach_x, reach_x + 1):
-            right = x + (s - phase_x) * x_u.to(type) + (r - phase_y) * y_u.to(type)
-            down = y + (s - phase_x) * x_v.to(type) + (r - phase_y) * y_v.to(type)
-            left, top = tl.floor(right), tl.floor(down)
-            read = _share(column, base_u + left.to(tl.int32), right - left, 1.0, 1, width, padding, type) * _share(
-                row, base_v + top.to(tl.int32), down - top, 1.0, 1, height, padding, type
-            )
+            p, q = s - phase_x, r - phase_y
+            read = _share(column, u + p * x_u + q * y_u, 1.0, 1, width, padding, type)
+            read *= _share(row, v + p * x_v + q * y_v, 1.0, 1, height, padding, type)
             weight += tent(s, phase_x, width_x) * tent(r, phase_y, width_y) * read
     return weight / (sum_of_tents(phase_x, width_x) * sum_of_tents(phase_y, width_y))

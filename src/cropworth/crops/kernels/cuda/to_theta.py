@@ -7,7 +7,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from cropworth.crops.kernels.cuda.places import corners, phase, pixel, split, steps, tents
+from cropworth.crops.kernels.cuda.places import channels_of, corners, phase, pixel, split, steps, tents
 
 
 @triton.jit(do_not_specialize=["crops", "channels", "height", "width", "rows", "columns"])
@@ -39,28 +39,37 @@ def to_theta_kernel(
     block_c: tl.constexpr,
     block_p: tl.constexpr,
 ):
-    """A program reads `block_c` channels of `block_p` pixels of a crop, and writes a theta's worth of sums."""
+    """A program reads `block_p` pixels of a crop, goes through the channels by `block_c`, and writes sums."""
     blocks = tl.cdiv(rows * columns, block_p)
     crop = (tl.program_id(0) // blocks).to(tl.int64)
     number = tl.program_id(0) % blocks * block_p + tl.arange(0, block_p)[None, :]
-    channel = tl.program_id(1) * block_c + tl.arange(0, block_c)[:, None].to(tl.int64)
-    live = (number < rows * columns) & (channel < channels)
     i, j = number // columns, number % columns
 
     first_u, x_u, y_u, first_v, x_v, y_v = steps(poses, crop, height, width, rows, columns, dims)
     along_x, along_y, turned = tents(x_u, x_v, y_u, y_v, height, width, rows, columns, scale, antialias, type)
     u, v = first_u + x_u * j + y_u * i, first_v + x_v * j + y_v * i
-    image = (input + crop // crops * stride_b + channel * stride_c, height, width, stride_v, stride_u, live)
-    at = grad + crop // crops * grad_b + crop % crops * grad_k + channel * grad_c
-    at += i.to(tl.int64) * grad_i + j.to(tl.int64) * grad_j
-    wanted = tl.load(at, mask=live, other=0).to(type)
-    if turned:
-        to_u, to_v, to_width_x, to_width_y, to_x_u, to_x_v, to_y_u, to_y_v = _turned(
-            image, wanted, u, v, along_x, along_y, padding, type
-        )
-    else:
-        to_u, to_v, to_width_x, to_width_y = _upright(image, wanted, u, v, along_x, along_y, padding, antialias, type)
-        to_x_u, to_x_v, to_y_u, to_y_v = to_u * 0, to_u * 0, to_u * 0, to_u * 0
+    source = input + crop // crops * stride_b
+    at = grad + crop // crops * grad_b + crop % crops * grad_k + (i.to(tl.int64) * grad_i + j.to(tl.int64) * grad_j)
+    zero = tl.zeros([1, block_p], type)
+    to_u, to_v, to_width_x, to_width_y, to_x_u, to_x_v, to_y_u, to_y_v = zero, zero, zero, zero, zero, zero, zero, zero
+    first, end = channels_of(tl.program_id(1), tl.num_programs(1), channels, block_c)
+    for start in range(first, end, block_c):
+        channel = start + tl.arange(0, block_c)[:, None].to(tl.int64)
+        live = (number < rows * columns) & (channel < channels)
+        image = (source + channel * stride_c, height, width, stride_v, stride_u, live)
+        wanted = tl.load(at + channel * grad_c, mask=live, other=0).to(type)
+        if turned:
+            more_u, more_v, more_width_x, more_width_y, more_x_u, more_x_v, more_y_u, more_y_v = _turned(
+                image, wanted, u, v, along_x, along_y, padding, type
+            )
+            to_x_u, to_x_v = to_x_u + more_x_u, to_x_v + more_x_v
+            to_y_u, to_y_v = to_y_u + more_y_u, to_y_v + more_y_v
+        else:
+            more_u, more_v, more_width_x, more_width_y = _upright(
+                image, wanted, u, v, along_x, along_y, padding, antialias, type
+            )
+        to_u, to_v = to_u + more_u, to_v + more_v
+        to_width_x, to_width_y = to_width_x + more_width_x, to_width_y + more_width_y
 
     x, y = ((2 * j + 1).to(type) / columns - 1) / 2, ((2 * i + 1).to(type) / rows - 1) / 2
     step_x_u, step_x_v = _to_step(along_x, to_x_u, to_x_v, to_width_x, height, width, columns, scale, antialias, type)
@@ -160,10 +169,10 @@ def _upright(
     _, _, width_y, reach_y, _ = along_y
     value = tl.zeros(wanted.shape, type)
     over, down, widening_x, widening_y = value, value, value, value
-    for r in range(1 - reach_y, reach_y + 1):
+    for r in tl.range(1 - reach_y, reach_y + 1, loop_unroll_factor=1 if antialias else 2):
         line = tl.zeros(wanted.shape, type)
         line_over, line_widening = line, line
-        for s in range(1 - reach_x, reach_x + 1):
+        for s in tl.range(1 - reach_x, reach_x + 1, loop_unroll_factor=1 if antialias else 2):
             read = pixel(image, base_v + r, base_u + s, padding, type)
             height, slope, growth = _changes(s, x, width_x)
             line += height * read
