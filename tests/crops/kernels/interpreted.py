@@ -85,7 +85,7 @@ def test_crops_of_sequences(**drawn: object) -> None:
     draw_case(dims=1, **drawn).check()
 
 
-@pytest.mark.parametrize(("seed", "padding"), enumerate(PADDINGS))
+@pytest.mark.parametrize(("seed", "padding"), list(enumerate(PADDINGS)))
 def test_turned_antialiased_crops(seed: int, padding: str) -> None:
     draw_case(seed, crops=1, shape=(4, 5), size=(3, 2), padding=padding, antialias=True, dtype=torch.float64).check()
 
@@ -95,6 +95,7 @@ def test_blocks_and_shares_of_channels_meet() -> None:
     draw_case(0, crops=1, channels=9, shape=(20, 30), size=(23, 25)).check()
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, of infinities; a GPU has no words for them
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_a_theta_may_be_anything_finite(padding: str) -> None:
     ramp = torch.arange(12.0).view(1, 1, 3, 4)
@@ -102,10 +103,11 @@ def test_a_theta_may_be_anything_finite(padding: str) -> None:
     case = Case(ramp.expand(2, 1, 3, 4), far, torch.ones(2, 1, 1, 2, 2), padding, antialias=False)
     crop, to_input, to_theta = case.run()
     assert crop.isfinite().all()
-    assert to_theta.eq(0).all() if padding != "reflection" else to_theta.isfinite().all()
+    assert to_theta.isfinite().all()
     torch.testing.assert_close(to_input.sum().item(), 0.0 if padding == "zeros" else 8.0)
-    if padding == "border":
-        assert crop[0].eq(11).all()
+    if padding != "reflection":
+        assert crop[0].eq(11 if padding == "border" else 0).all()
+        assert to_theta[0].eq(0).all()
 
 
 @pytest.mark.parametrize("antialias", [False, True])

@@ -49,7 +49,8 @@ class Case:
             allowed = max((SUMS if dtype == self.poses.dtype else STORED)[self.input.dtype], STORED[dtype])
             if found.shape == self.poses.shape and self.antialias:
                 found, expected = (t.masked_fill(self._kinked(), 0) for t in (found, expected))
-            assert (found.double() - expected).abs().max() <= allowed * expected.abs().max()
+            # What is drawn is about 1; where all of a gradient cancels, all that is left is rounding.
+            assert (found.double() - expected).abs().max() <= allowed * expected.abs().max().clamp(min=0.01)
 
     def _kinked(self) -> Tensor:
         """The entries of an upright antialiased crop's theta where the definition has a kink: they turn and shear."""
@@ -85,12 +86,12 @@ def draw_case(
     return Case(inputs, poses.view(batch, crops, dims, dims + 1).to(kept), grad, padding, antialias)
 
 
-# Every kind of stride: as allocated, channels last, every second pixel, one for all (as from `sum`).
+# Every kind of stride: as allocated, the last size first, every second pixel, one for all.
 LAYOUTS = {
     "contiguous": lambda t: t,
     "last": lambda t: t.movedim(-1, 0).contiguous().movedim(0, -1),
     "stepped": lambda t: t.repeat_interleave(2, -1)[..., ::2],
-    "expanded": lambda t: t[:1, ..., :1].expand(t.shape),
+    "expanded": lambda t: t[:1, :1].expand(t.shape),
 }
 
 
