@@ -37,7 +37,7 @@ DTYPES = st.sampled_from(list(STORED))
 SIDES = st.tuples(st.integers(1, 7), st.integers(1, 7))
 
 
-@settings(max_examples=30)
+@settings(max_examples=16)
 @given(
     seed=SEEDS,
     batch=st.integers(1, 2),
@@ -54,7 +54,7 @@ def test_bilinear_crops(**drawn: object) -> None:
     draw_case(**drawn).check()
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(
     seed=SEEDS,
     crops=st.integers(1, 2),
@@ -69,7 +69,7 @@ def test_upright_antialiased_crops(**drawn: object) -> None:
     draw_case(turned=False, antialias=True, **drawn).check()
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(
     seed=SEEDS,
     crops=st.integers(1, 2),
