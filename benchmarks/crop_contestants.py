@@ -80,7 +80,7 @@ class Contestant:
         found = found.reshape(-1, case.shape[1], *case.size)[: items * case.crops].double().cpu()
         images, poses = case.images()[:items].double(), ready.theta.double().cpu().unflatten(0, (-1, case.crops))
         expected = reference.sample(images, poses[:items], case.size, "bilinear", "zeros", self.antialiased)
-        inner = (..., *[slice(self.inside, n - self.inside) for n in case.size])
+        inner: tuple[Any, ...] = (..., *[slice(self.inside, n - self.inside) for n in case.size])
         off = (found - expected.flatten(0, 1))[inner].abs()
         return off.max().item(), off.mean().item()
 
@@ -118,7 +118,7 @@ def eager(case: Case, images: Tensor, theta: Tensor) -> Ready:
         found = F.grid_sample(images, grid, align_corners=False)
         if case.crops == 1:
             return found
-        return found.unflatten(2, (case.crops, case.size[0])).transpose(1, 2).contiguous()
+        return found.reshape(*found.shape[:2], case.crops, *case.size).transpose(1, 2).contiguous()
 
     return Ready(crop, images, theta, flat(theta))
 
@@ -261,12 +261,16 @@ def pillow_resize(case: Case, images: Tensor, theta: Tensor) -> Ready | None:
     """`resize` with a box, which averages where it shrinks."""
     if case.dims == 1 or case.pose == "turned":
         return None
-    size, channels = case.size[::-1], case.shape[1]
+    (height, width), channels = case.size, case.shape[1]
     planes = [[Image.fromarray(plane.numpy()) for plane in image] for image in images]  # float32 is mode F
 
-    def crop(images: list[list[Image.Image]], boxes: list[tuple[float, ...]]) -> list[Image.Image]:
+    def crop(images: list[list[Image.Image]], boxes: list[Any]) -> list[Image.Image]:
         linear = Image.Resampling.BILINEAR
-        return [plane.resize(size, linear, box) for n, box in enumerate(boxes) for plane in images[n // case.crops]]
+        return [
+            plane.resize((width, height), linear, box)
+            for n, box in enumerate(boxes)
+            for plane in images[n // case.crops]
+        ]
 
     def as_tensor(found: list[Image.Image]) -> Tensor:
         return torch.from_numpy(np.stack([np.asarray(plane) for plane in found])).view(-1, channels, *case.size)

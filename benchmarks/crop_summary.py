@@ -103,3 +103,12 @@ def summary(cells: Cells) -> dict[str, dict[str, Any]]:
             worst = max(known, key=lambda case: known[case])
             found[name]["memory"] = {"median": median(known.values()), "most": known[worst], "most_case": worst}
     return found
+
+
+def rounded(found: Any, digits: int = 5) -> Any:
+    """The same plain data, its numbers to as many digits as a measurement has."""
+    if isinstance(found, float):
+        return float(f"{found:.{digits}g}")
+    if isinstance(found, Mapping):
+        return {key: rounded(value, digits) for key, value in found.items()}
+    return [rounded(value, digits) for value in found] if isinstance(found, list | tuple) else found

@@ -30,7 +30,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from crop_op import provenance
-from crop_summary import compared
+from crop_summary import compared, rounded
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
@@ -52,7 +52,7 @@ MOST_ROUNDS = 100
 def build(name: str, side: int) -> nn.Module:
     """A model for inputs of `side` pixels."""
     torch.manual_seed(0)
-    backbone = resnet18(weights=None, num_classes=CLASSES)
+    backbone: nn.Module = resnet18(weights=None, num_classes=CLASSES)
     if name == BASELINE:
         return backbone
     zoom = Zoom((0.5, 0.5, 0.4, 0.4))
@@ -65,7 +65,7 @@ def build(name: str, side: int) -> nn.Module:
 
 def kernels(name: str) -> AbstractContextManager[object]:
     """Where the model takes torch's sampler."""
-    return choice.use("torch") if name == BY_TORCH else nullcontext()
+    return choice.plain_torch() if name == BY_TORCH else nullcontext()
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Spent:
 @contextmanager
 def watched() -> Iterator[Spent]:
     """Time every crop that a spatial transformer takes, and its gradient."""
-    spent, sample = Spent(), spatial.sample
+    spent, sample = Spent(), spatial.sample  # type: ignore[attr-defined]
 
     def timed(images: Tensor, theta: Tensor, *others: Any, **options: Any) -> Tensor:
         start = time.perf_counter()
@@ -95,7 +95,7 @@ def watched() -> Iterator[Spent]:
             theta.register_hook(ended)
         return crop
 
-    spatial.sample = timed  # type: ignore[attr-defined]
+    spatial.sample = timed  # type: ignore[assignment, attr-defined]
     try:
         yield spent
     finally:
@@ -148,18 +148,17 @@ def share(call: Callable[[], object], rounds: int) -> dict[str, float]:
 
 
 def timed(calls: dict[str, Callable[[], object]], seconds: float, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call, round by round: at least so many rounds, and as many as the seconds allow."""
-    trial = interleaved(calls, rounds=1, warmup=1)
+    """Seconds of each call, round by round, after one that is not counted: as many rounds as the seconds allow."""
+    trial = interleaved(calls, rounds=1, warmup=0)
     fitting = int(seconds / sum(sum(times) for times in trial.values()))
     return interleaved(calls, rounds=max(rounds, min(fitting, MOST_ROUNDS)), warmup=0)
 
 
 def peak(name: str, side: int, batch: int | None, threads: int) -> int | None:
-    """Most bytes resident in two calls, in this process."""
+    """Most bytes resident in a call, in this process."""
     torch.set_num_threads(threads)
     call = call_of(name, side, batch)
     reset_peak()
-    call()
     call()
     return peak_bytes()
 
@@ -176,7 +175,7 @@ def cell_of(side: int, batch: int | None, models: Sequence[str], seconds: float,
     times = timed(calls, seconds, rounds)
     rows = compared(times, {BASELINE: BASELINE, BY_TORCH: BY_TORCH})
     for name, row in rows.items():
-        row["share"] = None if name == BASELINE else share(calls[name], rounds)
+        row["share"] = None if name == BASELINE else share(calls[name], 3 * rounds)
     return {
         "input": side, "crop": INPUTS[side], "what": "training step" if batch is None else "inference",
         "batch": TRAINING_BATCH if batch is None else batch, "rounds": len(times[BASELINE]), "rows": rows,
@@ -189,12 +188,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the measurements, as JSON")
     parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--seconds", type=float, default=25.0, help="for each input size and batch")
-    parser.add_argument("--rounds", type=int, default=5, help="at least, of each input size and batch")
+    parser.add_argument("--rounds", type=int, default=3, help="at least, of each; thrice of the share")
     parser.add_argument("--inputs", type=int, nargs="+", choices=INPUTS, default=list(INPUTS))
     parser.add_argument("--quick", action="store_true", help="small inputs at batch 1, few rounds: does it run?")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    sides, batches, seconds, rounds = arguments.inputs, BATCHES, arguments.seconds, arguments.rounds
+    batches: tuple[int, ...] = BATCHES
+    sides, seconds, rounds = arguments.inputs, arguments.seconds, arguments.rounds
     if arguments.quick:
         sides, batches, seconds, rounds = [min(INPUTS)], (1,), 0.0, 2
     found: dict[str, Any] = {"provenance": provenance("cpu"), "look": LOOK, "cells": []}
@@ -211,7 +211,7 @@ def main() -> None:
             now = time.perf_counter() - start
             print(f"{now:6.0f} s  {side} px, {cell['what']} of {cell['batch']}: {told}", flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+    arguments.out.write_text(json.dumps(rounded(found), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -143,6 +143,11 @@ def test_geometric_mean() -> None:
     assert crop_summary.geometric_mean([0.5, 2]) == pytest.approx(1)
 
 
+def test_numbers_are_written_with_the_digits_of_a_measurement() -> None:
+    found = {"a": [0.123456789, 3], "b": ("text", None, 1234567.8)}
+    assert crop_summary.rounded(found) == {"a": [0.12346, 3], "b": ["text", None, 1234600.0]}
+
+
 def cell(case: str, ours: float, smooth: float, torch_bytes: int, opencv: float | None = None) -> dict[str, Any]:
     """Of a crop that takes `ours` seconds where torch takes 1 and a copy 0.1."""
     times = {OURS: [ours] * 3, OURS_SMOOTH: [smooth] * 3, "torch": [1.0] * 3, COPY: [0.1] * 3}
