@@ -6,8 +6,10 @@ all three alone: a crop is of its input's type, and poses are never rounded.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -34,25 +36,22 @@ def crop(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: str, anti
     return cropped
 
 
-@torch.library.impl(_library, "crop", "CPU")
-def _crop_cpu(*args: Any) -> Tensor:
-    from cropworth.crops.kernels import cpu
-
-    return cpu.crop(*args)
+def _kernels(device: str) -> ModuleType:
+    """The module of a device's kernels; imported when one is first run, since compilers are large."""
+    return importlib.import_module(f"cropworth.crops.kernels.{device}")
 
 
-@torch.library.impl(_library, "crop_to_input", "CPU")
-def _to_input_cpu(*args: Any) -> Tensor:
-    from cropworth.crops.kernels import cpu
+def _register(name: str, device: str) -> None:
+    def run(*args: Any) -> Tensor:
+        result: Tensor = getattr(_kernels(device), name.removeprefix("crop_"))(*args)
+        return result
 
-    return cpu.to_input(*args)
+    _library.impl(name, run, device.upper())
 
 
-@torch.library.impl(_library, "crop_to_theta", "CPU")
-def _to_theta_cpu(*args: Any) -> Tensor:
-    from cropworth.crops.kernels import cpu
-
-    return cpu.to_theta(*args)
+for _name in ("crop", "crop_to_input", "crop_to_theta"):
+    for _device in ("cpu", "cuda"):
+        _register(_name, _device)
 
 
 @torch.library.register_fake("cropworth::crop", lib=_library)

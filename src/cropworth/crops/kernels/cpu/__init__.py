@@ -136,11 +136,15 @@ def _workspace(
 
 
 def _as_images(poses: Tensor) -> Tensor:
-    """Poses (B, K, d, d + 1) as those of images (B, K, 2, 3) in float64; a sequence is an image of one row."""
+    """Poses (B, K, d, d + 1) as those of images (B, K, 2, 3) in float64; a sequence is an image of one row.
+
+    What is not finite becomes 0: in a compiled graph nobody has looked, and places must be numbers.
+    """
+    finite = poses.detach().double().nan_to_num(0.0, 0.0, 0.0)
     if poses.shape[-2] == 2:
-        return poses.detach().double().contiguous()
-    theta = poses.new_zeros((*poses.shape[:2], 2, 3), dtype=torch.float64)
-    theta[..., 0, ::2] = poses[..., 0, :]
+        return finite.contiguous()
+    theta = finite.new_zeros((*poses.shape[:2], 2, 3))
+    theta[..., 0, ::2] = finite[..., 0, :]
     return theta
 
 

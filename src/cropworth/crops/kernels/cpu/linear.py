@@ -82,7 +82,7 @@ def side_at(data: Any, space: int, count: int) -> Side:
 @inlined
 def in_frame(at: Any, pixels: int, padding: int) -> tuple[Any, Any]:
     """Lanes of places in pixels, moved to where no other padding than zeros is needed, and the derivatives of that."""
-    at = choose(at <= -FAR, -FAR, choose(at >= FAR, FAR, at))
+    at = choose(at >= -FAR, choose(at <= FAR, at, FAR), -FAR)  # what is not a number is far out as well
     turn = at * 0.0 + 1.0
     if padding == REFLECTION:
         turn = choose(at < -0.5, -1.0, turn)
