@@ -78,7 +78,7 @@ def sample(
     poses = theta if several else theta.unsqueeze(1)
     with torch.autocast(input.device.type, enabled=False):
         seen = input if reach == 1 else blur(input, reach, padding)
-        if choose(seen, poses, mode, antialias).kernel == "torch":
+        if choose(seen, poses, mode).kernel == "torch":
             crop = reference.sample(seen, poses, tuple(size), mode, padding, antialias)
         else:
             crop = operators.crop(seen, poses, tuple(size), padding, antialias)

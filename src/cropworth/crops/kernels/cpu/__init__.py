@@ -14,7 +14,7 @@ import torch
 from numba import cfunc, types
 from torch import Tensor
 
-from cropworth.crops.kernels.cpu import turned, upright
+from cropworth.crops.kernels.cpu import tents, turned, upright
 from cropworth.crops.kernels.cpu.memory import BFLOAT16, FLOAT16, doubles, take
 from cropworth.crops.kernels.cpu.taps import PADDINGS
 from cropworth.crops.kernels.cpu.tasks import NEXT_TASK, NEXT_WORKER, Call, read, run
@@ -72,7 +72,10 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
         parts=parts,
         total=total,
         workspace=0,
-        workspace_size=_workspace(name, theta, (height, width), (rows, columns), dims, antialias, crops.dtype),
+        workspace_size=max(
+            _workspace(name, theta, (height, width), (rows, columns), dims, antialias, crops.dtype),
+            tents.workspace(channels, columns, max(4, crops.element_size())),
+        ),
         crops=count,
         channels=channels,
         height=height,
@@ -171,6 +174,8 @@ def _kernels(stamp: int) -> dict[str, Any]:
             pose = doubles(theta)
             if pose[1] == 0.0 and pose[3] == 0.0:
                 upright.crop(data, call, space, theta, source, target, first, last)
+            elif call.antialias:
+                tents.crop(data, call, space, theta, source, target, first, last)
             else:
                 turned.crop(data, call, space, theta, source, target, first, last)
 
@@ -191,6 +196,8 @@ def _kernels(stamp: int) -> dict[str, Any]:
             pose = doubles(theta)
             if call.antialias and pose[1] == 0.0 and pose[3] == 0.0:
                 upright.to_theta(data, call, space, theta, source, target, result, first, last)
+            elif call.antialias:
+                tents.to_theta(data, call, space, theta, source, target, result, first, last)
             else:
                 turned.to_theta(data, call, space, theta, source, target, result, first, last)
 
@@ -211,6 +218,8 @@ def _kernels(stamp: int) -> dict[str, Any]:
                 pose = doubles(theta)
                 if pose[1] == 0.0 and pose[3] == 0.0:
                     upright.to_input(data, call, space, theta, target, result, first, last)
+                elif call.antialias:
+                    tents.to_input(data, call, space, theta, target, result, first, last)
                 else:
                     turned.to_input(data, call, space, theta, target, result, first, last)
 
