@@ -14,7 +14,7 @@ import torch
 from numba import cfunc, types
 from torch import Tensor
 
-from cropworth.crops.kernels.cpu import tents, turned, upright
+from cropworth.crops.kernels.cpu import linear, tents, upright
 from cropworth.crops.kernels.cpu.memory import BFLOAT16, FLOAT16, doubles, take
 from cropworth.crops.kernels.cpu.taps import PADDINGS
 from cropworth.crops.kernels.cpu.tasks import NEXT_TASK, NEXT_WORKER, Call, read, run
@@ -74,7 +74,7 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
         workspace=0,
         workspace_size=max(
             _workspace(name, theta, (height, width), (rows, columns), dims, antialias, crops.dtype),
-            tents.workspace(channels, columns, max(4, crops.element_size())),
+            tents.workspace(channels, max(4, crops.element_size())),
         ),
         crops=count,
         channels=channels,
@@ -130,7 +130,9 @@ def _workspace(
         size * (8 + (3 if derive else 1) * (run + 8) * number) + 64 for size, run in zip(places, runs, strict=True)
     )
     lines = (3 if derive else 1) * (pixels[1] + 8) * number
-    return tables + lines + places[1] * (48 + 4 * number) + places[1] * (40 + 8 * number)
+    full = sum((size + 16) * (16 + 4 * number) for size in (*places, places[1]))
+    lines += 64 * number * 3
+    return tables + full + 8 * places[1] + lines + places[1] * (48 + 4 * number) + places[1] * (40 + 8 * number)
 
 
 def _as_images(poses: Tensor) -> Tensor:
@@ -172,12 +174,12 @@ def _kernels(stamp: int) -> dict[str, Any]:
             source = call.input + call.element * item * call.input_item
             target = call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
             pose = doubles(theta)
-            if pose[1] == 0.0 and pose[3] == 0.0:
+            if not call.antialias:
+                linear.crop(data, call, space, theta, source, target, first, last)
+            elif pose[1] == 0.0 and pose[3] == 0.0:
                 upright.crop(data, call, space, theta, source, target, first, last)
-            elif call.antialias:
-                tents.crop(data, call, space, theta, source, target, first, last)
             else:
-                turned.crop(data, call, space, theta, source, target, first, last)
+                tents.crop(data, call, space, theta, source, target, first, last)
 
     def to_theta(data: Any) -> None:
         call = read(data)
@@ -194,12 +196,12 @@ def _kernels(stamp: int) -> dict[str, Any]:
             target = call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
             result = call.sums + 48 * task
             pose = doubles(theta)
-            if call.antialias and pose[1] == 0.0 and pose[3] == 0.0:
+            if not call.antialias:
+                linear.to_theta(data, call, space, theta, source, target, result, first, last)
+            elif pose[1] == 0.0 and pose[3] == 0.0:
                 upright.to_theta(data, call, space, theta, source, target, result, first, last)
-            elif call.antialias:
-                tents.to_theta(data, call, space, theta, source, target, result, first, last)
             else:
-                turned.to_theta(data, call, space, theta, source, target, result, first, last)
+                tents.to_theta(data, call, space, theta, source, target, result, first, last)
 
     def to_input(data: Any) -> None:
         call = read(data)
@@ -216,11 +218,11 @@ def _kernels(stamp: int) -> dict[str, Any]:
                 theta = call.theta + 48 * (item * call.crops + k)
                 target = call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
                 pose = doubles(theta)
-                if pose[1] == 0.0 and pose[3] == 0.0:
+                if not call.antialias:
+                    linear.to_input(data, call, space, theta, target, result, first, last)
+                elif pose[1] == 0.0 and pose[3] == 0.0:
                     upright.to_input(data, call, space, theta, target, result, first, last)
-                elif call.antialias:
-                    tents.to_input(data, call, space, theta, target, result, first, last)
                 else:
-                    turned.to_input(data, call, space, theta, target, result, first, last)
+                    tents.to_input(data, call, space, theta, target, result, first, last)
 
     return {"crop": crop, "to_theta": to_theta, "to_input": to_input}

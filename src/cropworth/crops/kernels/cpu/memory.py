@@ -7,6 +7,7 @@ is calculated in, float32, or float64 of a float64.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -129,20 +130,53 @@ def prefetch(typing: Any, pointer: Any, index: Any) -> Any:
     return types.void(pointer, types.int64), generate
 
 
+def widened(builder: Any, element: Any, value: Any) -> Any:
+    """LLVM code for an element, or a vector of them, as numbers that are calculated with."""
+    as_vector = _shape_of(value)
+    if element == FLOAT16:
+        return builder.fpext(builder.bitcast(value, as_vector(ir.HalfType())), as_vector(ir.FloatType()))
+    if element == BFLOAT16:
+        bits = as_vector(_WORD32)
+        high = builder.shl(builder.zext(value, bits), _constant(bits, 16))
+        return builder.bitcast(high, as_vector(ir.FloatType()))
+    return value
+
+
+def narrowed(builder: Any, element: Any, value: Any) -> Any:
+    """LLVM code for numbers rounded to elements: to the nearest, ties to even; a NaN stays one."""
+    as_vector = _shape_of(value)
+    if element == FLOAT16:
+        return builder.bitcast(builder.fptrunc(value, as_vector(ir.HalfType())), as_vector(ir.IntType(16)))
+    if element == BFLOAT16:
+        words = as_vector(_WORD32)
+        bits = builder.bitcast(value, words)
+        odd = builder.and_(builder.lshr(bits, _constant(words, 16)), _constant(words, 1))
+        rounded = builder.add(bits, builder.add(odd, _constant(words, 0x7FFF)))
+        is_nan = builder.fcmp_unordered("uno", value, value)
+        kept = builder.select(is_nan, _constant(words, 0x7FC00000), rounded)
+        return builder.trunc(builder.lshr(kept, _constant(words, 16)), as_vector(ir.IntType(16)))
+    return value
+
+
+def _shape_of(value: Any) -> Callable[[Any], Any]:
+    """An LLVM type as a vector of as many lanes as the value has, or as it is."""
+    if isinstance(value.type, ir.VectorType):
+        return lambda kind: ir.VectorType(kind, value.type.count)
+    return lambda kind: kind
+
+
+def _constant(kind: Any, value: int) -> Any:
+    return ir.Constant(kind, [value] * kind.count) if isinstance(kind, ir.VectorType) else kind(value)
+
+
 @intrinsic
 def load(typing: Any, pointer: Any, index: Any) -> Any:
     """Read an element, widened."""
-    kind = wide(pointer.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(builder.gep(args[0], [args[1]]))
-        if pointer.dtype == FLOAT16:
-            return builder.fpext(builder.bitcast(value, ir.HalfType()), ir.FloatType())
-        if pointer.dtype == BFLOAT16:
-            return builder.bitcast(builder.shl(builder.zext(value, _WORD32), _WORD32(16)), ir.FloatType())
-        return value
+        return widened(builder, pointer.dtype, builder.load(builder.gep(args[0], [args[1]])))
 
-    return kind(pointer, types.int64), generate
+    return wide(pointer.dtype)(pointer, types.int64), generate
 
 
 @intrinsic
@@ -170,26 +204,10 @@ def dot(typing: Any, first: Any, at: Any, second: Any, there: Any, blocks: Any) 
 
 @intrinsic
 def store(typing: Any, pointer: Any, index: Any, value: Any) -> Any:
-    """Write a number, rounded to the element's type, to the nearest and ties to even."""
-    kind = wide(pointer.dtype)
+    """Write a number, rounded to the element's type."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = args[2]
-        if pointer.dtype == FLOAT16:
-            value = builder.bitcast(builder.fptrunc(value, ir.HalfType()), ir.IntType(16))
-        elif pointer.dtype == BFLOAT16:
-            value = _rounded_to_bfloat16(builder, value)
-        builder.store(value, builder.gep(args[0], [args[1]]))
+        builder.store(narrowed(builder, pointer.dtype, args[2]), builder.gep(args[0], [args[1]]))
         return context.get_dummy_value()
 
-    return types.void(pointer, types.int64, kind), generate
-
-
-def _rounded_to_bfloat16(builder: Any, value: Any) -> Any:
-    """The bits of a float32 as a bfloat16; a NaN stays one."""
-    bits = builder.bitcast(value, _WORD32)
-    odd = builder.and_(builder.lshr(bits, _WORD32(16)), _WORD32(1))
-    rounded = builder.add(bits, builder.add(odd, _WORD32(0x7FFF)))
-    is_nan = builder.fcmp_unordered("uno", value, value)
-    kept = builder.select(is_nan, _WORD32(0x7FC00000), rounded)
-    return builder.trunc(builder.lshr(kept, _WORD32(16)), ir.IntType(16))
+    return types.void(pointer, types.int64, wide(pointer.dtype)), generate

@@ -15,7 +15,7 @@ from cropworth.crops.kernels.reference import LARGEST_SCALE
 
 PADDINGS = ("zeros", "border", "reflection")
 ZEROS, BORDER, REFLECTION = range(3)
-_FAR = 2.0**40  # pixels; further out every place is alike, and integers hold it
+FAR = 2.0**40  # pixels; further out every place is alike, and integers hold it
 _LARGEST_1D, _LARGEST_2D = LARGEST_SCALE[1], LARGEST_SCALE[2]
 
 
@@ -50,7 +50,7 @@ def centre(index: int, count: int) -> float:
 @inlined
 def in_pixels(place: float, count: int) -> float:
     """A normalised coordinate in pixels from the first pixel's middle, within what integers hold."""
-    return min(max((place + 1.0) * (0.5 * count) - 0.5, -_FAR), _FAR)
+    return min(max((place + 1.0) * (0.5 * count) - 0.5, -FAR), FAR)
 
 
 @called

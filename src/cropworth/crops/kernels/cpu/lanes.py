@@ -1,0 +1,284 @@
+"""Sixteen numbers at once: a type for compiled kernels that the processor's vector registers hold.
+
+Numba's own loops are made into vector instructions only where it is plain that no write is read again, which loops that
+read at places from a table never are. Arithmetic and comparisons are written as for numbers; a number beside lanes
+stands for as many of it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, register_model
+
+from cropworth.crops.kernels.cpu.memory import BFLOAT16, FLOAT16, narrowed, wide, widened
+
+COUNT = 16
+PERMUTES = binding.get_host_cpu_features().get("avx512f", False)
+_WORD, _WORD32, _BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
+
+
+class Lanes(types.Type):
+    """Sixteen elements of one type, a Numba type."""
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        super().__init__(name=f"lanes({element})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        element = _BIT if fe_type.element == types.boolean else dmm.lookup(fe_type.element).get_value_type()
+        super().__init__(dmm, fe_type, ir.VectorType(element, COUNT))
+
+
+def _splat(builder: Any, value: Any) -> Any:
+    vector = ir.VectorType(value.type, COUNT)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, _WORD32(0))
+    mask = ir.Constant(ir.VectorType(_WORD32, COUNT), [0] * COUNT)
+    return builder.shuffle_vector(first, first, mask)
+
+
+def _as_lanes(context: Any, builder: Any, value: Any, kind: Any, element: Any) -> Any:
+    """A value of a Numba type as lanes of this element."""
+    if isinstance(kind, Lanes):
+        return value
+    return _splat(builder, context.cast(builder, value, kind, element))
+
+
+def _element_of(first: Any, second: Any) -> Any:
+    return first.element if isinstance(first, Lanes) else second.element
+
+
+def _make_arithmetic(name: str) -> Any:
+    @intrinsic
+    def work(typing: Any, first: Any, second: Any) -> Any:
+        element = _element_of(first, second)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            left, right = (
+                _as_lanes(context, builder, value, kind, element)
+                for value, kind in zip(args, signature.args, strict=True)
+            )
+            if isinstance(element, types.Integer):
+                return getattr(builder, name)(left, right)
+            return getattr(builder, "f" + name)(left, right, flags=["contract", "nsz"])
+
+        return Lanes(element)(first, second), generate
+
+    return work
+
+
+def _make_comparison(sign: str) -> Any:
+    @intrinsic
+    def work(typing: Any, first: Any, second: Any) -> Any:
+        element = _element_of(first, second)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            left, right = (
+                _as_lanes(context, builder, value, kind, element)
+                for value, kind in zip(args, signature.args, strict=True)
+            )
+            if isinstance(element, types.Integer):
+                return builder.icmp_signed(sign, left, right)
+            return builder.fcmp_ordered(sign, left, right)
+
+        return Lanes(types.boolean)(first, second), generate
+
+    return work
+
+
+def _teach(symbol: Callable[..., Any], work: Any) -> None:
+    @overload(symbol, strict=False)
+    def on_lanes(first: Any, second: Any) -> Any:
+        if isinstance(first, Lanes) or isinstance(second, Lanes):
+            return lambda first, second: work(first, second)
+        return None
+
+
+for _symbol, _name in ((operator.add, "add"), (operator.iadd, "add"), (operator.sub, "sub"), (operator.mul, "mul"), (operator.truediv, "div")):
+    _teach(_symbol, _make_arithmetic(_name))
+for _symbol, _sign in ((operator.le, "<="), (operator.lt, "<"), (operator.ge, ">="), (operator.eq, "==")):
+    _teach(_symbol, _make_comparison(_sign))
+
+
+@intrinsic
+def choose(typing: Any, mask: Any, first: Any, second: Any) -> Any:
+    """Where the mask is true the first, elsewhere the second; lanes or a number."""
+    element = _element_of(first, second)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        left = _as_lanes(context, builder, args[1], first, element)
+        right = _as_lanes(context, builder, args[2], second, element)
+        return builder.select(args[0], left, right)
+
+    return Lanes(element)(mask, first, second), generate
+
+
+@intrinsic
+def floored(typing: Any, value: Any) -> Any:
+    """The largest whole numbers that are not above."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = args[0].type
+        name = f"llvm.floor.v{COUNT}f{value.element.bitwidth}"
+        door = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector]), name)
+        return builder.call(door, [args[0]])
+
+    return value(value), generate
+
+
+@intrinsic
+def as_numbers(typing: Any, like: Any, value: Any) -> Any:
+    """Lanes of float64 as lanes of the numbers that `like` points to."""
+    kind = like.dtype
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if kind == types.float64:
+            return args[1]
+        return builder.fptrunc(args[1], ir.VectorType(ir.FloatType(), COUNT))
+
+    return Lanes(kind)(like, value), generate
+
+
+@intrinsic
+def as_doubles(typing: Any, value: Any) -> Any:
+    """Lanes of numbers as float64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if value.element == types.float64:
+            return args[0]
+        return builder.fpext(args[0], ir.VectorType(ir.DoubleType(), COUNT))
+
+    return Lanes(types.float64)(value), generate
+
+
+@intrinsic
+def as_integers(typing: Any, value: Any) -> Any:
+    """Whole numbers in lanes of float64 as int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fptosi(args[0], ir.VectorType(_WORD, COUNT))
+
+    return Lanes(types.int64)(value), generate
+
+
+@intrinsic
+def count_up(typing: Any, first: Any) -> Any:
+    """first, first + 1, ... in float64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        steps = ir.Constant(ir.VectorType(ir.DoubleType(), COUNT), [float(i) for i in range(COUNT)])
+        return builder.fadd(_splat(builder, args[0]), steps)
+
+    return Lanes(types.float64)(types.float64), generate
+
+
+@intrinsic
+def sum_of(typing: Any, value: Any) -> Any:
+    """The sum of all lanes, in float64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        total = args[0]
+        if value.element != types.float64:
+            total = builder.fpext(total, ir.VectorType(ir.DoubleType(), COUNT))
+        kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType(), total.type])
+        door = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{COUNT}f64")
+        return builder.call(door, [ir.DoubleType()(-0.0), total], fastmath=["reassoc"])
+
+    return types.float64(value), generate
+
+
+def _first(builder: Any, count: Any) -> Any:
+    """A mask of the first `count` lanes."""
+    steps = ir.Constant(ir.VectorType(_WORD32, COUNT), list(range(COUNT)))
+    most = builder.select(builder.icmp_signed("<", count, _WORD(COUNT)), count, _WORD(COUNT))
+    return builder.icmp_signed("<", steps, _splat(builder, builder.trunc(most, _WORD32)))
+
+
+def _masked(builder: Any, verb: str, vector: Any, kind: Any) -> Any:
+    """The LLVM intrinsic for a masked load or store of this vector."""
+    bits = vector.element
+    name = f"i{bits.width}" if isinstance(bits, ir.IntType) else ("f32" if isinstance(bits, ir.FloatType) else "f64")
+    return cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{verb}.v{COUNT}{name}.p0")
+
+
+@intrinsic
+def read(typing: Any, pointer: Any, index: Any, count: Any) -> Any:
+    """Elements from `index` on, widened; zero after the first `count`, which are not read."""
+    kind = pointer.dtype if isinstance(pointer.dtype, types.Integer) and pointer.dtype.bitwidth > 16 else wide(pointer.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        spot = builder.gep(args[0], [args[1]])
+        vector = ir.VectorType(spot.type.pointee, COUNT)
+        at = builder.bitcast(spot, vector.as_pointer())
+        mask = _first(builder, args[2])
+        call = ir.FunctionType(vector, [at.type, _WORD32, mask.type, vector])
+        align = _WORD32(pointer.dtype.bitwidth // 8)
+        value = builder.call(_masked(builder, "load", vector, call), [at, align, mask, ir.Constant(vector, [0] * COUNT)])
+        return widened(builder, pointer.dtype, value)
+
+    return Lanes(kind)(pointer, types.int64, types.int64), generate
+
+
+@intrinsic
+def write(typing: Any, pointer: Any, index: Any, count: Any, value: Any) -> Any:
+    """Write the first `count` lanes from `index` on, rounded to the elements' type."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        rounded = narrowed(builder, pointer.dtype, args[3])
+        spot = builder.gep(args[0], [args[1]])
+        at = builder.bitcast(spot, rounded.type.as_pointer())
+        mask = _first(builder, args[2])
+        call = ir.FunctionType(ir.VoidType(), [rounded.type, at.type, _WORD32, mask.type])
+        align = _WORD32(pointer.dtype.bitwidth // 8)
+        builder.call(_masked(builder, "store", rounded.type, call), [rounded, at, align, mask])
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64, types.int64, value), generate
+
+
+@intrinsic
+def gather(typing: Any, pointer: Any, base: Any, places: Any) -> Any:
+    """Elements at base + places, widened."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        spot = builder.gep(args[0], [args[1]])
+        vector = ir.Constant(ir.VectorType(spot.type.pointee, COUNT), ir.Undefined)
+        for lane in range(COUNT):
+            place = builder.extract_element(args[2], _WORD32(lane))
+            vector = builder.insert_element(vector, builder.load(builder.gep(spot, [place])), _WORD32(lane))
+        return widened(builder, pointer.dtype, vector)
+
+    return Lanes(wide(pointer.dtype))(pointer, types.int64, places), generate
+
+
+@intrinsic
+def pick(typing: Any, pointer: Any, base: Any, places: Any) -> Any:
+    """Numbers at base + places, of which all are below 32: on some processors from two registers, without a gather."""
+    by_permutation = PERMUTES and pointer.dtype == types.float32
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        spot = builder.gep(args[0], [args[1]])
+        vector = ir.VectorType(spot.type.pointee, COUNT)
+        if by_permutation:
+            low, high = (
+                builder.load(builder.bitcast(builder.gep(spot, [_WORD(at)]), vector.as_pointer()), align=4)
+                for at in (0, COUNT)
+            )
+            kind = ir.FunctionType(vector, [vector, args[2].type, vector])
+            door = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpermi2var.ps.512")
+            return builder.call(door, [low, args[2], high])
+        value = ir.Constant(vector, ir.Undefined)
+        for lane in range(COUNT):
+            place = builder.extract_element(args[2], _WORD32(lane))
+            value = builder.insert_element(value, builder.load(builder.gep(spot, [place])), _WORD32(lane))
+        return value
+
+    return Lanes(pointer.dtype)(pointer, types.int64, places), generate
