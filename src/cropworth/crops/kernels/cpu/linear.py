@@ -83,9 +83,15 @@ def centres(index: int, count: int) -> Any:
 
 
 @inlined
+def held(at: Any) -> Any:
+    """Lanes of places within what integers hold; NaN, which compares as false, becomes one too."""
+    return choose(at >= -FAR, choose(at <= FAR, at, FAR), -FAR)
+
+
+@inlined
 def in_frame(at: Any, pixels: int, padding: int) -> tuple[Any, Any]:
     """Lanes of places in pixels, moved to where no other padding than zeros is needed, and the derivatives of that."""
-    at = choose(at <= -FAR, -FAR, choose(at >= FAR, FAR, at))
+    at = held(at)
     turn = at * 0.0 + 1.0
     if padding == REFLECTION:
         turn = choose(at < -0.5, -1.0, turn)

@@ -22,7 +22,7 @@ from cropworth.crops.kernels.cpu.lanes import (
     sum_of,
     write,
 )
-from cropworth.crops.kernels.cpu.linear import add_row, centres, given_at, pair
+from cropworth.crops.kernels.cpu.linear import add_row, centres, given_at, held, pair
 from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, longs, number_size, numbers
 from cropworth.crops.kernels.cpu.taps import centre, tap_count, widest
 from cropworth.crops.kernels.cpu.tasks import Call
@@ -34,7 +34,7 @@ def workspace(channels: int, number: int) -> int:
 
 
 class Tent(NamedTuple):
-    """What the places of a crop are averaged with along one of its axes.
+    """What a crop is averaged with along one of its axes.
 
     Attributes:
         x: the axis's direction, a unit vector in pixels of the input; zero of a crop without extent.
@@ -51,20 +51,36 @@ class Tent(NamedTuple):
     taps: int
 
 
+class Tents(NamedTuple):
+    """The tents along the x axis of a crop and along its y axis."""
+
+    along: Tent
+    across: Tent
+
+
 class Taps(NamedTuple):
     """Lanes of places: how the taps along one axis lie about them.
 
     Attributes:
         first: how far the first tap lies from the place, in pixels along the axis; the others follow pixel by pixel.
-        total: the sum of the tent's heights at all taps.
-        tilt: its derivative by `first`.
-        spread: its derivative by the tent's width.
+        scale: 1 / the sum of the tent's heights at all taps.
+        tilt: the derivative of that sum by `first`, times the scale.
+        spread: its derivative by the tent's width, times the scale.
     """
 
     first: Any
-    total: Any
+    scale: Any
     tilt: Any
     spread: Any
+
+
+class Block(NamedTuple):
+    """Lanes of places in pixels of the input, and the taps about them."""
+
+    x: Any
+    y: Any
+    along: Taps
+    across: Taps
 
 
 class Tap(NamedTuple):
@@ -81,27 +97,18 @@ def tent(across_x: float, across_y: float, most: float) -> Tent:
     """The tent along an axis of which one pixel of the crop covers (across_x, across_y)."""
     length = math.hypot(across_x, across_y)
     scale = 1.0 / length if length > 0.0 else 0.0
-    width = min(max(length, 1.0), most)
+    width = min(length, most) if length > 1.0 else 1.0  # 1 of a NaN too
     return Tent(across_x * scale, across_y * scale, length, width, tap_count(width))
 
 
 @called
-def tents(call: Call, pose: Any) -> tuple[Tent, Tent]:
-    """The tents along the x and the y axis of a crop."""
+def tents(call: Call, pose: Any) -> Tents:
+    """The tents of a crop."""
     longest = max(call.height, call.width)
     wide, tall = call.width / call.crop_width, call.height / call.crop_width
     along = tent(pose[0] * wide, pose[3] * tall, widest(call.crop_width, longest, 2))
     wide, tall = call.width / call.crop_height, call.height / call.crop_height
-    return along, tent(pose[1] * wide, pose[4] * tall, widest(call.crop_height, longest, 2))
-
-
-@inlined
-def places(call: Call, pose: Any, i: int, j: int) -> tuple[Any, Any]:
-    """Lanes of places in pixels, of the crop's row i from its column j on."""
-    x, y = centres(j, call.crop_width), centre(i, call.crop_height)
-    column = (x * pose[0] + (pose[1] * y + pose[2]) + 1.0) * (0.5 * call.width) - 0.5
-    row = (x * pose[3] + (pose[4] * y + pose[5]) + 1.0) * (0.5 * call.height) - 0.5
-    return column, row
+    return Tents(along, tent(pose[1] * wide, pose[4] * tall, widest(call.crop_height, longest, 2)))
 
 
 @inlined
@@ -111,31 +118,47 @@ def height(away: Any, width: float) -> tuple[Any, Any, Any]:
     inside = from_middle <= width
     slope = choose(away < 0.0, 1.0 / width, choose(away == 0.0, away, -1.0 / width))
     tall = from_middle * (-1.0 / width) + 1.0
-    return choose(inside, tall, 0.0), choose(inside, slope, 0.0), choose(inside, from_middle / (width * width), 0.0)
+    return choose(inside, tall, 0.0), choose(inside, slope, 0.0), choose(inside, from_middle * (1.0 / (width * width)), 0.0)
 
 
 @inlined
-def taps_about(along: Tent, x: Any, y: Any) -> Taps:
+def taps_about(tent: Tent, x: Any, y: Any) -> Taps:
     """How the taps along an axis lie about lanes of places."""
-    phase = x * along.x + y * along.y
+    # How far along the axis a place lies from the first pixel's middle: taps are in step with the pixels.
+    phase = x * tent.x + y * tent.y
     phase = phase - floored(phase)
-    first = floored(phase - along.width) + 1.0 - phase
+    first = floored(phase - tent.width) + 1.0 - phase
     total = tilt = spread = first * 0.0
-    for step in range(along.taps):
-        tall, slope, widening = height(first + float(step), along.width)
+    for step in range(tent.taps):
+        tall, slope, widening = height(first + float(step), tent.width)
         total, tilt, spread = total + tall, tilt + slope, spread + widening
-    return Taps(first, total, tilt, spread)
+    return Taps(first, 1.0 / total, tilt / total, spread / total)
 
 
 @inlined
-def tap_at(along: Tent, taps: Taps, step: int) -> Tap:
-    """The tap this many steps after the first."""
+def tap_at(tent: Tent, taps: Taps, step: int) -> Tap:
+    """The tap so many steps after the first."""
     place = taps.first + float(step)
-    tall, slope, widening = height(place, along.width)
-    weight = tall / taps.total
-    return Tap(
-        place, weight, (slope - weight * taps.tilt) / taps.total, (widening - weight * taps.spread) / taps.total
-    )
+    tall, slope, widening = height(place, tent.width)
+    weight = tall * taps.scale
+    return Tap(place, weight, slope * taps.scale - weight * taps.tilt, widening * taps.scale - weight * taps.spread)
+
+
+@inlined
+def block_at(call: Call, pose: Any, tents: Tents, i: int, j: int) -> Block:
+    """The places of the crop's row i from its column j on."""
+    middle, y = centres(j, call.crop_width), centre(i, call.crop_height)
+    column = held((middle * pose[0] + (pose[1] * y + pose[2]) + 1.0) * (0.5 * call.width) - 0.5)
+    row = held((middle * pose[3] + (pose[4] * y + pose[5]) + 1.0) * (0.5 * call.height) - 0.5)
+    return Block(column, row, taps_about(tents.along, column, row), taps_about(tents.across, column, row))
+
+
+@inlined
+def pairs_at(call: Call, tents: Tents, block: Block, along: Tap, across: Tap) -> tuple[Any, Any]:
+    """The pixels that a tap reads, along both axes of the input."""
+    x = block.x + along.place * tents.along.x + across.place * tents.across.x
+    y = block.y + along.place * tents.along.y + across.place * tents.across.y
+    return pair(x, call.width, call.padding), pair(y, call.height, call.padding)
 
 
 @called
@@ -144,44 +167,141 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
     pixels, result, pose, mean = elements(data, source), elements(data, target), doubles(theta), numbers(data, space)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
-    along, across = tents(call, pose)
+    known = tents(call, pose)
     for i in range(first, last):
         for j in range(0, call.crop_width, COUNT):
-            x, y = places(call, pose, i, j)
-            columns, rows = taps_about(along, x, y), taps_about(across, x, y)
+            block = block_at(call, pose, known, i, j)
             for at in range(call.channels * COUNT):
                 mean[at] = 0
-            for row in range(across.taps):
-                vertical = tap_at(across, rows, row)
-                for column in range(along.taps):
-                    horizontal = tap_at(along, columns, column)
-                    weight = horizontal.weight * vertical.weight
-                    u = pair(x + horizontal.place * along.x + vertical.place * across.x, call.width, call.padding)
-                    v = pair(y + horizontal.place * along.y + vertical.place * across.y, call.height, call.padding)
-                    starts = as_integers(v.pixels) * call.input_row + as_integers(u.pixels) * call.input_column
-                    left, other = as_numbers(mean, u.first), as_numbers(mean, u.second)
-                    high, low = as_numbers(mean, v.first * weight), as_numbers(mean, v.second * weight)
-                    for channel in range(call.channels):
-                        at = channel * call.input_channel
-                        top = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
-                        at += down
-                        bottom = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
-                        line = channel * COUNT
-                        write(mean, line, COUNT, read(mean, line, COUNT) + top * high + bottom * low)
+            for tap in range(known.along.taps * known.across.taps):
+                along = tap_at(known.along, block.along, tap % known.along.taps)
+                across = tap_at(known.across, block.across, tap // known.along.taps)
+                x, y = pairs_at(call, known, block, along, across)
+                starts = as_integers(y.pixels) * call.input_row + as_integers(x.pixels) * call.input_column
+                left, other = as_numbers(mean, x.first * along.weight), as_numbers(mean, x.second * along.weight)
+                upper, lower = as_numbers(mean, y.first * across.weight), as_numbers(mean, y.second * across.weight)
+                for channel in range(call.channels):
+                    at, line = channel * call.input_channel, channel * COUNT
+                    top = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
+                    at += down
+                    bottom = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
+                    write(mean, line, COUNT, read(mean, line, COUNT) + (top * upper + bottom * lower))
             for channel in range(call.channels):
                 out = channel * call.crop_channel + i * call.crop_row + j
                 write(result, out, call.crop_width - j, read(mean, channel * COUNT, COUNT))
 
 
+@called
+def to_input(data: Any, call: Call, space: int, theta: int, source: int, result: int, first: int, last: int) -> None:
+    """Add the gradient of one crop's channels first to before last to those of its item; see `linear.to_input`."""
+    given, target, pose = elements(data, source), numbers(data, result), doubles(theta)
+    starts, weights = longs(space), numbers(data, space + 8 * COUNT)
+    below = call.width if call.height > 1 else 0
+    right = 1 if call.width > 1 else 0
+    known = tents(call, pose)
+    for i in range(call.crop_height):
+        for j in range(0, call.crop_width, COUNT):
+            block = block_at(call, pose, known, i, j)
+            for tap in range(known.along.taps * known.across.taps):
+                along = tap_at(known.along, block.along, tap % known.along.taps)
+                across = tap_at(known.across, block.across, tap // known.along.taps)
+                x, y = pairs_at(call, known, block, along, across)
+                write(starts, 0, COUNT, as_integers(y.pixels) * call.width + as_integers(x.pixels))
+                weight = along.weight * across.weight
+                upper, lower = y.first * weight, y.second * weight
+                write(weights, 0, COUNT, as_numbers(weights, upper * x.first))
+                write(weights, COUNT, COUNT, as_numbers(weights, upper * x.second))
+                write(weights, 2 * COUNT, COUNT, as_numbers(weights, lower * x.first))
+                write(weights, 3 * COUNT, COUNT, as_numbers(weights, lower * x.second))
+                for channel in range(first, last):
+                    plane = channel * call.height * call.width
+                    out = channel * call.crop_channel + i * call.crop_row + j * call.crop_column
+                    for lane in range(min(COUNT, call.crop_width - j)):
+                        at, value = plane + starts[lane], load(given, out + lane * call.crop_column)
+                        target[at] += weights[lane] * value
+                        target[at + right] += weights[COUNT + lane] * value
+                        target[at + below] += weights[2 * COUNT + lane] * value
+                        target[at + below + right] += weights[3 * COUNT + lane] * value
+
+
+class Corners(NamedTuple):
+    """Lanes of places: the four pixels that are read, times the crop's gradient, summed over the channels."""
+
+    top_left: Any
+    top_right: Any
+    bottom_left: Any
+    bottom_right: Any
+
+
 @inlined
-def add_tent(gradient: Any, entry: int, along: Tent, by_x: float, by_y: float, by_width: float, pixels: Any) -> None:
-    """Add what the direction and the width of a tent make of the gradient of the pose's column that they hang on."""
-    if along.length > 0.0:
-        # What a pixel covers is length times direction; the direction, a unit vector, only turns.
-        longer = by_x * along.x + by_y * along.y
-        widening = by_width if along.length == along.width else 0.0
-        gradient[entry] += ((by_x - longer * along.x) / along.length + widening * along.x) * pixels[0]
-        gradient[3 + entry] += ((by_y - longer * along.y) / along.length + widening * along.y) * pixels[1]
+def corners_at(pixels: Any, given: Any, starts: Any, call: Call) -> Corners:
+    """The corners of the places whose first pixels are `starts`; `given` has COUNT gradients for each channel."""
+    down = call.input_row if call.height > 1 else 0
+    right = call.input_column if call.width > 1 else 0
+    top_left = top_right = bottom_left = bottom_right = read(given, 0, COUNT) * 0.0
+    for channel in range(call.channels):
+        at, weight = channel * call.input_channel, read(given, channel * COUNT, COUNT)
+        top_left += weight * gather(pixels, at, starts)
+        top_right += weight * gather(pixels, at + right, starts)
+        at += down
+        bottom_left += weight * gather(pixels, at, starts)
+        bottom_right += weight * gather(pixels, at + right, starts)
+    return Corners(as_doubles(top_left), as_doubles(top_right), as_doubles(bottom_left), as_doubles(bottom_right))
+
+
+class Derivatives(NamedTuple):
+    """By what taps hang on: their places, and the directions and widths of the tents along and across."""
+
+    x: Any
+    y: Any
+    along_x: Any
+    along_y: Any
+    along_width: Any
+    across_x: Any
+    across_y: Any
+    across_width: Any
+
+
+@inlined
+def derive(corners: Corners, tents: Tents, block: Block, along: Tap, across: Tap, x: Any, y: Any) -> Derivatives:
+    """The derivatives of a tap's share in the sum of the crop times its gradient; x and y are `pairs_at`."""
+    top = corners.top_left * x.first + corners.top_right * x.second
+    bottom = corners.bottom_left * x.first + corners.bottom_right * x.second
+    left = corners.top_left * y.first + corners.bottom_left * y.second
+    right = corners.top_right * y.first + corners.bottom_right * y.second
+    value = top * y.first + bottom * y.second
+    weight = along.weight * across.weight
+    by_x = (left * x.first_slope + right * x.second_slope) * weight
+    by_y = (top * y.first_slope + bottom * y.second_slope) * weight
+    # By how far all taps move along an axis. They are in step with the pixels: by as much as the place moves along it,
+    # they stay behind, and what that is depends on the axis's direction.
+    moved_along = along.slope * across.weight * value + by_x * tents.along.x + by_y * tents.along.y
+    moved_across = along.weight * across.slope * value + by_x * tents.across.x + by_y * tents.across.y
+    return Derivatives(
+        by_x - moved_along * tents.along.x - moved_across * tents.across.x,
+        by_y - moved_along * tents.along.y - moved_across * tents.across.y,
+        by_x * along.place - moved_along * block.x,
+        by_y * along.place - moved_along * block.y,
+        along.widening * across.weight * value,
+        by_x * across.place - moved_across * block.x,
+        by_y * across.place - moved_across * block.y,
+        along.weight * across.widening * value,
+    )
+
+
+@inlined
+def add_tent(sums: Any, entry: int, tent: Tent, by_x: Any, by_y: Any, by_width: Any, size: int) -> None:
+    """Add what the direction and the width of a tent make of the column of the gradient that they hang on.
+
+    What a pixel of the crop covers, (theta[0, entry] W, theta[1, entry] H) / size, is length times direction. The sums
+    are in half-widths of the input.
+    """
+    if tent.length > 0.0:
+        x, y = sum_of(by_x), sum_of(by_y)
+        longer = x * tent.x + y * tent.y  # of which a unit vector takes no notice
+        widening = sum_of(by_width) if tent.length == tent.width else 0.0
+        sums[entry] += ((x - longer * tent.x) / tent.length + widening * tent.x) * 2.0 / size
+        sums[3 + entry] += ((y - longer * tent.y) / tent.length + widening * tent.y) * 2.0 / size
 
 
 @called
@@ -191,9 +311,7 @@ def to_theta(
     """What rows first to before last of one crop add to the gradient of its pose; see `linear.to_theta`."""
     pixels, given, pose, sums = elements(data, source), elements(data, target), doubles(theta), doubles(result)
     line, step = numbers(data, space), COUNT * number_size(data)
-    down = call.input_row if call.height > 1 else 0
-    right = call.input_column if call.width > 1 else 0
-    along, across = tents(call, pose)
+    known = tents(call, pose)
     for entry in range(6):
         sums[entry] = 0.0
     zero = count_up(0.0) * 0.0
@@ -205,92 +323,20 @@ def to_theta(
                 at = channel * call.crop_channel + i * call.crop_row + j * call.crop_column
                 there = numbers(data, space + channel * step)
                 given_at(given, at, call.crop_column, there, min(COUNT, call.crop_width - j))
-            middle, (x, y) = centres(j, call.crop_width), places(call, pose, i, j)
-            columns, rows = taps_about(along, x, y), taps_about(across, x, y)
-            for row in range(across.taps):
-                vertical = tap_at(across, rows, row)
-                for column in range(along.taps):
-                    horizontal = tap_at(along, columns, column)
-                    u = pair(x + horizontal.place * along.x + vertical.place * across.x, call.width, call.padding)
-                    v = pair(y + horizontal.place * along.y + vertical.place * across.y, call.height, call.padding)
-                    starts = as_integers(v.pixels) * call.input_row + as_integers(u.pixels) * call.input_column
-                    # The four pixels that are read times the crop's gradient, summed over the channels.
-                    corner = as_numbers(line, zero)
-                    other = low = far = corner
-                    for channel in range(call.channels):
-                        at, weight = channel * call.input_channel, read(line, channel * COUNT, COUNT)
-                        corner, other = (
-                            corner + weight * gather(pixels, at, starts),
-                            other + weight * gather(pixels, at + right, starts),
-                        )
-                        low, far = (
-                            low + weight * gather(pixels, at + down, starts),
-                            far + weight * gather(pixels, at + down + right, starts),
-                        )
-                    upper = as_doubles(corner) * u.first + as_doubles(other) * u.second
-                    lower = as_doubles(low) * u.first + as_doubles(far) * u.second
-                    value = upper * v.first + lower * v.second
-                    by_y = upper * v.first_slope + lower * v.second_slope
-                    upper = as_doubles(corner) * u.first_slope + as_doubles(other) * u.second_slope
-                    lower = as_doubles(low) * u.first_slope + as_doubles(far) * u.second_slope
-                    by_x = upper * v.first + lower * v.second
-                    weight = horizontal.weight * vertical.weight
-                    by_x, by_y = by_x * weight, by_y * weight
-                    # By how far the taps are moved along each axis. They are in step with the pixels: they stay
-                    # where they are when the place moves.
-                    moved_along = horizontal.slope * vertical.weight * value + by_x * along.x + by_y * along.y
-                    moved_across = horizontal.weight * vertical.slope * value + by_x * across.x + by_y * across.y
-                    along_x += by_x * horizontal.place - moved_along * x
-                    along_y += by_y * horizontal.place - moved_along * y
-                    across_x += by_x * vertical.place - moved_across * x
-                    across_y += by_y * vertical.place - moved_across * y
-                    along_width += horizontal.widening * vertical.weight * value
-                    across_width += horizontal.weight * vertical.widening * value
-                    by_x = by_x - moved_along * along.x - moved_across * across.x
-                    by_y = by_y - moved_along * along.y - moved_across * across.y
-                    x_plain, y_plain = x_plain + by_x, y_plain + by_y
-                    x_by_x, y_by_x = x_by_x + by_x * middle, y_by_x + by_y * middle
+            middle, block = centres(j, call.crop_width), block_at(call, pose, known, i, j)
+            for tap in range(known.along.taps * known.across.taps):
+                along = tap_at(known.along, block.along, tap % known.along.taps)
+                across = tap_at(known.across, block.across, tap // known.along.taps)
+                x, y = pairs_at(call, known, block, along, across)
+                starts = as_integers(y.pixels) * call.input_row + as_integers(x.pixels) * call.input_column
+                by = derive(corners_at(pixels, line, starts, call), known, block, along, across, x, y)
+                x_plain, y_plain = x_plain + by.x, y_plain + by.y
+                x_by_x, y_by_x = x_by_x + by.x * middle, y_by_x + by.y * middle
+                along_x, along_y, along_width = along_x + by.along_x, along_y + by.along_y, along_width + by.along_width
+                across_x, across_y = across_x + by.across_x, across_y + by.across_y
+                across_width += by.across_width
         add_row(sums, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+    add_tent(sums, 0, known.along, along_x, along_y, along_width, call.crop_width)
+    add_tent(sums, 1, known.across, across_x, across_y, across_width, call.crop_height)
     for entry in range(6):
         sums[entry] *= 0.5 * (call.width if entry < 3 else call.height)
-    pixel = call.width / call.crop_width, call.height / call.crop_width
-    add_tent(sums, 0, along, sum_of(along_x), sum_of(along_y), sum_of(along_width), pixel)
-    pixel = call.width / call.crop_height, call.height / call.crop_height
-    add_tent(sums, 1, across, sum_of(across_x), sum_of(across_y), sum_of(across_width), pixel)
-
-
-@called
-def to_input(data: Any, call: Call, space: int, theta: int, source: int, result: int, first: int, last: int) -> None:
-    """Add the gradient of one crop's channels first to before last to those of its item; see `linear.to_input`."""
-    given, target, pose = elements(data, source), numbers(data, result), doubles(theta)
-    starts = longs(space)
-    weights = numbers(data, space + 8 * COUNT)
-    below = call.width if call.height > 1 else 0
-    right = 1 if call.width > 1 else 0
-    along, across = tents(call, pose)
-    for i in range(call.crop_height):
-        for j in range(0, call.crop_width, COUNT):
-            x, y = places(call, pose, i, j)
-            columns, rows = taps_about(along, x, y), taps_about(across, x, y)
-            for row in range(across.taps):
-                vertical = tap_at(across, rows, row)
-                for column in range(along.taps):
-                    horizontal = tap_at(along, columns, column)
-                    weight = horizontal.weight * vertical.weight
-                    u = pair(x + horizontal.place * along.x + vertical.place * across.x, call.width, call.padding)
-                    v = pair(y + horizontal.place * along.y + vertical.place * across.y, call.height, call.padding)
-                    write(starts, 0, COUNT, as_integers(v.pixels) * call.width + as_integers(u.pixels))
-                    high, low = v.first * weight, v.second * weight
-                    write(weights, 0, COUNT, as_numbers(weights, high * u.first))
-                    write(weights, COUNT, COUNT, as_numbers(weights, high * u.second))
-                    write(weights, 2 * COUNT, COUNT, as_numbers(weights, low * u.first))
-                    write(weights, 3 * COUNT, COUNT, as_numbers(weights, low * u.second))
-                    for channel in range(first, last):
-                        plane = channel * call.height * call.width
-                        out = channel * call.crop_channel + i * call.crop_row + j * call.crop_column
-                        for lane in range(min(COUNT, call.crop_width - j)):
-                            at, value = plane + starts[lane], load(given, out + lane * call.crop_column)
-                            target[at] += weights[lane] * value
-                            target[at + right] += weights[COUNT + lane] * value
-                            target[at + below] += weights[2 * COUNT + lane] * value
-                            target[at + below + right] += weights[3 * COUNT + lane] * value
