@@ -84,7 +84,7 @@ class Block(NamedTuple):
 
 
 class Tap(NamedTuple):
-    """Lanes of places: a tap's place along an axis, its weight, and the weight's derivatives by `first` and by width."""
+    """Lanes of places: a tap's place along an axis, its weight, and the derivatives of that by place and width."""
 
     place: Any
     weight: Any
@@ -118,7 +118,11 @@ def height(away: Any, width: float) -> tuple[Any, Any, Any]:
     inside = from_middle <= width
     slope = choose(away < 0.0, 1.0 / width, choose(away == 0.0, away, -1.0 / width))
     tall = from_middle * (-1.0 / width) + 1.0
-    return choose(inside, tall, 0.0), choose(inside, slope, 0.0), choose(inside, from_middle * (1.0 / (width * width)), 0.0)
+    return (
+        choose(inside, tall, 0.0),
+        choose(inside, slope, 0.0),
+        choose(inside, from_middle * (1.0 / (width * width)), 0.0),
+    )
 
 
 @inlined
