@@ -127,11 +127,12 @@ def _workspace(
             lengths[axis] = min(max(1.0, scales[1 - axis, 1 - axis].item() * pixels[axis] / places[axis]), most)
     runs = [min(math.ceil(2 * length), count) for length, count in zip(lengths, pixels, strict=True)]
     tables = sum(
-        size * (8 + (3 if derive else 1) * (run + 8) * number) + 64 for size, run in zip(places, runs, strict=True)
+        (size + 16) * (8 + (3 if derive else 1) * (run + 16) * number) + 64
+        for size, run in zip(places, runs, strict=True)
     )
     lines = (3 if derive else 1) * (pixels[1] + 8) * number
     full = sum((size + 16) * (16 + 4 * number) for size in (*places, places[1]))
-    lines += 64 * number * 3
+    lines += 128 * number * 3 + 12 * (places[1] + 16)
     return tables + full + 8 * places[1] + lines + places[1] * (48 + 4 * number) + places[1] * (40 + 8 * number)
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-from cropworth.crops.kernels.cpu.memory import BFLOAT16, FLOAT16, narrowed, wide, widened
+from cropworth.crops.kernels.cpu.memory import narrowed, wide, widened
 
 COUNT = 16
 PERMUTES = binding.get_host_cpu_features().get("avx512f", False)
@@ -102,7 +102,13 @@ def _teach(symbol: Callable[..., Any], work: Any) -> None:
         return None
 
 
-for _symbol, _name in ((operator.add, "add"), (operator.iadd, "add"), (operator.sub, "sub"), (operator.mul, "mul"), (operator.truediv, "div")):
+for _symbol, _name in (
+    (operator.add, "add"),
+    (operator.iadd, "add"),
+    (operator.sub, "sub"),
+    (operator.mul, "mul"),
+    (operator.truediv, "div"),
+):
     _teach(_symbol, _make_arithmetic(_name))
 for _symbol, _sign in ((operator.le, "<="), (operator.lt, "<"), (operator.ge, ">="), (operator.eq, "==")):
     _teach(_symbol, _make_comparison(_sign))
@@ -212,7 +218,11 @@ def _masked(builder: Any, verb: str, vector: Any, kind: Any) -> Any:
 @intrinsic
 def read(typing: Any, pointer: Any, index: Any, count: Any) -> Any:
     """Elements from `index` on, widened; zero after the first `count`, which are not read."""
-    kind = pointer.dtype if isinstance(pointer.dtype, types.Integer) and pointer.dtype.bitwidth > 16 else wide(pointer.dtype)
+    kind = (
+        pointer.dtype
+        if isinstance(pointer.dtype, types.Integer) and pointer.dtype.bitwidth > 16
+        else wide(pointer.dtype)
+    )
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         spot = builder.gep(args[0], [args[1]])
@@ -221,7 +231,9 @@ def read(typing: Any, pointer: Any, index: Any, count: Any) -> Any:
         mask = _first(builder, args[2])
         call = ir.FunctionType(vector, [at.type, _WORD32, mask.type, vector])
         align = _WORD32(pointer.dtype.bitwidth // 8)
-        value = builder.call(_masked(builder, "load", vector, call), [at, align, mask, ir.Constant(vector, [0] * COUNT)])
+        value = builder.call(
+            _masked(builder, "load", vector, call), [at, align, mask, ir.Constant(vector, [0] * COUNT)]
+        )
         return widened(builder, pointer.dtype, value)
 
     return Lanes(kind)(pointer, types.int64, types.int64), generate
@@ -244,41 +256,116 @@ def write(typing: Any, pointer: Any, index: Any, count: Any, value: Any) -> Any:
     return types.void(pointer, types.int64, types.int64, value), generate
 
 
+def _gathered(builder: Any, pointer: Any, base: Any, places: Any) -> Any:
+    """LLVM code for the elements at base + places, each loaded alone: as fast as instructions that gather them."""
+    spot = builder.gep(pointer, [base])
+    value = ir.Constant(ir.VectorType(spot.type.pointee, COUNT), ir.Undefined)
+    for lane in range(COUNT):
+        place = builder.extract_element(places, _WORD32(lane))
+        value = builder.insert_element(value, builder.load(builder.gep(spot, [place])), _WORD32(lane))
+    return value
+
+
 @intrinsic
 def gather(typing: Any, pointer: Any, base: Any, places: Any) -> Any:
     """Elements at base + places, widened."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        spot = builder.gep(args[0], [args[1]])
-        vector = ir.Constant(ir.VectorType(spot.type.pointee, COUNT), ir.Undefined)
-        for lane in range(COUNT):
-            place = builder.extract_element(args[2], _WORD32(lane))
-            vector = builder.insert_element(vector, builder.load(builder.gep(spot, [place])), _WORD32(lane))
-        return widened(builder, pointer.dtype, vector)
+        return widened(builder, pointer.dtype, _gathered(builder, *args))
 
     return Lanes(wide(pointer.dtype))(pointer, types.int64, places), generate
 
 
-@intrinsic
-def pick(typing: Any, pointer: Any, base: Any, places: Any) -> Any:
-    """Numbers at base + places, of which all are below 32: on some processors from two registers, without a gather."""
-    by_permutation = PERMUTES and pointer.dtype == types.float32
+def _make_pick(registers: int) -> Any:
+    """Numbers at base + places, of which all are below registers * COUNT; where possible without a gather."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        spot = builder.gep(args[0], [args[1]])
-        vector = ir.VectorType(spot.type.pointee, COUNT)
-        if by_permutation:
-            low, high = (
-                builder.load(builder.bitcast(builder.gep(spot, [_WORD(at)]), vector.as_pointer()), align=4)
-                for at in (0, COUNT)
-            )
+    @intrinsic
+    def work(typing: Any, pointer: Any, base: Any, places: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            if not (PERMUTES and pointer.dtype == types.float32):
+                return _gathered(builder, *args)
+            spot = builder.gep(args[0], [args[1]])
+            vector = ir.VectorType(ir.FloatType(), COUNT)
             kind = ir.FunctionType(vector, [vector, args[2].type, vector])
             door = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpermi2var.ps.512")
-            return builder.call(door, [low, args[2], high])
-        value = ir.Constant(vector, ir.Undefined)
-        for lane in range(COUNT):
-            place = builder.extract_element(args[2], _WORD32(lane))
-            value = builder.insert_element(value, builder.load(builder.gep(spot, [place])), _WORD32(lane))
-        return value
+            held = [
+                builder.load(builder.bitcast(builder.gep(spot, [_WORD(COUNT * i)]), vector.as_pointer()), align=4)
+                for i in range(registers)
+            ]
+            pairs = [builder.call(door, [low, args[2], high]) for low, high in zip(held[::2], held[1::2], strict=True)]
+            if len(pairs) == 1:
+                return pairs[0]
+            far = builder.icmp_signed(">=", args[2], _splat(builder, _WORD32(2 * COUNT)))
+            return builder.select(far, pairs[1], pairs[0])
 
-    return Lanes(pointer.dtype)(pointer, types.int64, places), generate
+        return Lanes(pointer.dtype)(pointer, types.int64, places), generate
+
+    return work
+
+
+pick_2, pick_4 = _make_pick(2), _make_pick(4)
+
+
+@njit(inline="always")
+def pick(mixed: Any, base: int, places: Any, registers: int) -> Any:
+    """Numbers at base + places, which span at most this many registers, 0 for more than can be held."""
+    if registers == 2:
+        return pick_2(mixed, base, places)
+    if registers == 4:
+        return pick_4(mixed, base, places)
+    return gather(mixed, base, places)
+
+
+@intrinsic
+def dots(typing: Any, mixed: Any, left: Any, starts: Any, place: Any, weights: Any, blocks: Any) -> Any:
+    """Weighted sums of runs of a mixed row, for sixteen places from `place` on.
+
+    The run of place i begins at mixed[starts[i] - left], its weights at weights[i * blocks * COUNT].
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(context.get_value_type(mixed.dtype), COUNT)
+        room = builder.mul(args[5], _WORD(COUNT))
+        runs, rows = [], []
+        for lane in range(COUNT):
+            index = builder.add(args[3], _WORD(lane))
+            start = builder.sub(builder.load(builder.gep(args[2], [index])), args[1])
+            runs.append(builder.gep(args[0], [start]))
+            rows.append(builder.gep(args[4], [builder.mul(index, room)]))
+        sums = [
+            cgutils.alloca_once_value(builder, _product(builder, run, row, vector))
+            for run, row in zip(runs, rows, strict=True)
+        ]
+        with cgutils.for_range(builder, args[5], start=_WORD(1)) as loop:
+            step = builder.mul(loop.index, _WORD(COUNT))
+            for total, run, row in zip(sums, runs, rows, strict=True):
+                more = _product(builder, builder.gep(run, [step]), builder.gep(row, [step]), vector)
+                builder.store(builder.fadd(builder.load(total), more, flags=["contract"]), total)
+        return _sum_of_each(builder, [builder.load(total) for total in sums])
+
+    return Lanes(mixed.dtype)(mixed, types.int64, starts, types.int64, weights, types.int64), generate
+
+
+def _product(builder: Any, first: Any, second: Any, vector: Any) -> Any:
+    align = 8 if isinstance(vector.element, ir.DoubleType) else 4
+    pair = (builder.load(builder.bitcast(at, vector.as_pointer()), align=align) for at in (first, second))
+    return builder.fmul(*pair, flags=["contract"])
+
+
+def _sum_of_each(builder: Any, vectors: list[Any]) -> Any:
+    """The sums of sixteen vectors as one: halves are added until each vector has one lane left."""
+    width = COUNT
+    while len(vectors) > 1:
+        # Of each two vectors, the lower and upper halves of every group of `width` lanes side by side, then added.
+        half = width // 2
+        low, high = [], []
+        for at in range(0, 2 * COUNT, width):
+            low += range(at, at + half)
+            high += range(at + half, at + width)
+        masks = [ir.Constant(ir.VectorType(_WORD32, COUNT), lanes) for lanes in (low, high)]
+        vectors = [
+            builder.fadd(*(builder.shuffle_vector(one, other, mask) for mask in masks))
+            for one, other in zip(vectors[::2], vectors[1::2], strict=True)
+        ]
+        width = half
+    return vectors[0]

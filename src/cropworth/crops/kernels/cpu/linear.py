@@ -18,26 +18,36 @@ from cropworth.crops.kernels.cpu.lanes import (
     gather,
     pick,
     read,
-    sum_of,
     write,
 )
 from cropworth.crops.kernels.cpu.memory import (
-    LINE,
     called,
     doubles,
     elements,
     inlined,
-    integers,
     load,
     longs,
     number_size,
     numbers,
-    prefetch,
 )
-from cropworth.crops.kernels.cpu.taps import FAR, REFLECTION, ZEROS, centre
+from cropworth.crops.kernels.cpu.rows import (
+    AHEAD,
+    FAR,
+    Reading,
+    add_row,
+    add_scaled,
+    ask_for,
+    centre,
+    centres,
+    copy_row,
+    mixed_bytes,
+    pixels_in_line,
+    reading_at,
+    to_half_widths,
+    whole,
+)
+from cropworth.crops.kernels.cpu.taps import REFLECTION, ZEROS
 from cropworth.crops.kernels.cpu.tasks import Call
-
-AHEAD = 2  # rows of a crop between asking for what one reads and reading it
 
 
 class Side(NamedTuple):
@@ -48,12 +58,6 @@ class Side(NamedTuple):
     second: Any
     first_slope: Any
     second_slope: Any
-
-
-@inlined
-def whole(count: int) -> int:
-    """A number of places as whole lanes."""
-    return (count + COUNT - 1) // COUNT * COUNT
 
 
 @inlined
@@ -73,13 +77,6 @@ def side_at(data: Any, space: int, count: int) -> Side:
         numbers(data, weights + 2 * step),
         numbers(data, weights + 3 * step),
     )
-
-
-@inlined
-def centres(index: int, count: int) -> Any:
-    """Lanes of normalised middles of pixels from `index` on; after the last of `count` the last again."""
-    places = count_up(float(index))
-    return (choose(places <= count - 1.0, places, count - 1.0) * 2.0 + 1.0) / float(count) - 1.0
 
 
 @inlined
@@ -147,25 +144,11 @@ def weigh(side: Side, place: int, at: Any, pixels: int, padding: int) -> None:
 
 
 class Upright(NamedTuple):
-    """Tables of an upright crop.
-
-    Attributes:
-        rows: of the input's rows.
-        columns: of its columns.
-        bases: for each COUNT of the crop's columns, the first pixel that they read, counted from `left`.
-        offsets: of each column's first pixel from that.
-        left: the first column of the input that is read.
-        span: how many are.
-        near: whether each COUNT of columns reads 2 COUNT pixels at most.
-    """
+    """Tables of an upright crop: of the input's rows and columns, and of how mixed rows are read."""
 
     rows: Side
     columns: Side
-    bases: Any
-    offsets: Any
-    left: int
-    span: int
-    near: bool
+    reading: Reading
 
 
 @called
@@ -175,32 +158,15 @@ def upright(data: Any, call: Call, space: int, pose: Any) -> Upright:
     space += side_bytes(call.crop_height, number_size(data))
     columns = side_at(data, space, call.crop_width)
     space += side_bytes(call.crop_width, number_size(data))
-    bases = longs(space)
-    offsets = integers(space + whole(call.crop_width) // COUNT * 8)
     for i in range(0, call.crop_height, COUNT):
         weigh(rows, i, centres(i, call.crop_height) * pose[4] + pose[5], call.height, call.padding)
     for j in range(0, call.crop_width, COUNT):
         weigh(columns, j, centres(j, call.crop_width) * pose[0] + pose[2], call.width, call.padding)
-    left, right = call.width, 0
-    for j in range(call.crop_width):
-        left = min(left, columns.pixels[j])
-        right = max(right, columns.pixels[j] + 2)
-    near = True
-    for j in range(0, whole(call.crop_width), COUNT):
-        low, high = columns.pixels[j], columns.pixels[j]
-        for lane in range(COUNT):
-            low, high = min(low, columns.pixels[j + lane]), max(high, columns.pixels[j + lane])
-        bases[j // COUNT] = low - left
-        near = near and high - low + 2 <= 2 * COUNT
-        for lane in range(COUNT):
-            offsets[j + lane] = columns.pixels[j + lane] - low
-    return Upright(rows, columns, bases, offsets, left, min(right, call.width) - left, near)
+    return Upright(rows, columns, reading_at(space, columns.pixels, min(2, call.width), call.crop_width))
 
 
 @called
-def mix_pair(
-    mixed: Any, source: Any, at: int, down: int, across: int, first: float, second: float, span: int
-) -> None:
+def mix_pair(mixed: Any, source: Any, at: int, down: int, across: int, first: float, second: float, span: int) -> None:
     """Mix two rows of `span` pixels, the first of which begins at source[at]; the steps are `down` and `across`."""
     if across == 1:
         for i in range(0, span, COUNT):
@@ -209,22 +175,6 @@ def mix_pair(
         return
     for i in range(span):
         mixed[i] = first * load(source, at + i * across) + second * load(source, at + down + i * across)
-
-
-@inlined
-def picked(mixed: Any, base: int, offsets: Any, near: bool) -> Any:
-    """Lanes of a mixed row."""
-    return pick(mixed, base, offsets) if near else gather(mixed, base, offsets)
-
-
-@called
-def ask_for(source: Any, at: int, call: Call, left: int, span: int, rows: int) -> None:
-    """Ask for the columns that a crop reads of `rows` rows of the input, the first at source[at]."""
-    line = max(1, LINE // (call.element * max(1, abs(call.input_column))))
-    for row in range(rows):
-        here = at + row * call.input_row + left * call.input_column
-        for i in range(0, span, line):
-            prefetch(source, here + i * call.input_column)
 
 
 @called
@@ -242,7 +192,7 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
         last: see above.
     """
     pixels, result, pose = elements(data, source), elements(data, target), doubles(theta)
-    if pose[1] == 0.0 and pose[3] == 0.0:
+    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1:
         _crop_upright(data, call, space, pose, pixels, result, first, last)
     else:
         _crop_turned(data, call, space, pose, pixels, result, first, last)
@@ -254,29 +204,25 @@ def _crop_upright(
 ) -> None:
     mixed = numbers(data, space)
     known = upright(data, call, space + mixed_bytes(call.width, number_size(data)), pose)
-    rows, columns = known.rows, known.columns
-    down = call.input_row if call.height > 1 else 0
-    pair = 2 if call.height > 1 else 1
+    rows, columns, reading = known.rows, known.columns, known.reading
+    down = call.input_row
+    line = pixels_in_line(call)
     for channel in range(call.channels):
         plane, out = channel * call.input_channel, channel * call.crop_channel
         for i in range(first, last):
             if i + AHEAD < last:
-                ask_for(pixels, plane + rows.pixels[i + AHEAD] * call.input_row, call, known.left, known.span, pair)
-            at = plane + rows.pixels[i] * call.input_row + known.left * call.input_column
-            mix_pair(mixed, pixels, at, down, call.input_column, rows.first[i], rows.second[i], known.span)
+                ask_for(
+                    pixels, plane + rows.pixels[i + AHEAD] * call.input_row, call, line, reading.left, reading.span, 2
+                )
+            at = plane + rows.pixels[i] * call.input_row + reading.left * call.input_column
+            mix_pair(mixed, pixels, at, down, call.input_column, rows.first[i], rows.second[i], reading.span)
             for j in range(0, call.crop_width, COUNT):
-                offsets = read(known.offsets, j, COUNT)
-                base = known.bases[j // COUNT]
-                left = picked(mixed, base, offsets, known.near)
-                right = picked(mixed, base + 1, offsets, known.near)
+                offsets = read(reading.offsets, j, COUNT)
+                base = reading.bases[j // COUNT]
+                left = pick(mixed, base, offsets, reading.registers)
+                right = pick(mixed, base + 1, offsets, reading.registers)
                 value = left * read(columns.first, j, COUNT) + right * read(columns.second, j, COUNT)
                 write(result, out + i * call.crop_row + j, call.crop_width - j, value)
-
-
-@inlined
-def mixed_bytes(width: int, number: int) -> int:
-    """Bytes of a mixed row, with room after it for lanes that are read and not used."""
-    return (whole(width) + 3 * COUNT) * number
 
 
 class Turned(NamedTuple):
@@ -307,9 +253,7 @@ def place_row(there: Turned, call: Call, pose: Any, i: int, row_step: int, colum
 
 
 @called
-def _crop_turned(
-    data: Any, call: Call, space: int, pose: Any, pixels: Any, result: Any, first: int, last: int
-) -> None:
+def _crop_turned(data: Any, call: Call, space: int, pose: Any, pixels: Any, result: Any, first: int, last: int) -> None:
     there = turned_at(data, space, call.crop_width)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
@@ -320,9 +264,10 @@ def _crop_turned(
             for j in range(0, call.crop_width, COUNT):
                 starts = read(there.starts, j, COUNT)
                 left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
-                top = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
-                bottom = gather(pixels, at + down, starts) * left + gather(pixels, at + down + right, starts) * other
-                value = top * read(there.y.first, j, COUNT) + bottom * read(there.y.second, j, COUNT)
+                value = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
+                if down:
+                    low = gather(pixels, at + down, starts) * left + gather(pixels, at + down + right, starts) * other
+                    value = value * read(there.y.first, j, COUNT) + low * read(there.y.second, j, COUNT)
                 write(result, out + j, call.crop_width - j, value)
 
 
@@ -346,38 +291,11 @@ def to_theta(
     pixels, given, pose, sums = elements(data, source), elements(data, target), doubles(theta), doubles(result)
     for entry in range(6):
         sums[entry] = 0.0
-    if pose[1] == 0.0 and pose[3] == 0.0:
+    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1:
         _to_theta_upright(data, call, space, pose, pixels, given, sums, first, last)
     else:
         _to_theta_turned(data, call, space, pose, pixels, given, sums, first, last)
-    for entry in range(6):
-        sums[entry] *= 0.5 * (call.width if entry < 3 else call.height)
-
-
-@inlined
-def given_at(given: Any, at: int, step: int, line: Any, count: int) -> None:
-    """Copy a row of the crop's gradient."""
-    if step == 1:
-        for j in range(0, count, COUNT):
-            write(line, j, COUNT, read(given, at + j, count - j))
-    else:
-        for j in range(count, whole(count)):
-            line[j] = 0
-        for j in range(count):
-            line[j] = load(given, at + j * step)
-
-
-@inlined
-def add_row(sums: Any, y: float, x_plain: Any, x_by_x: Any, y_plain: Any, y_by_x: Any) -> None:
-    """Add a row at `y` to the six moments: the sums of a place's derivatives times x, y and 1, first along x, then y."""
-    plain = sum_of(x_plain)
-    sums[0] += sum_of(x_by_x)
-    sums[1] += y * plain
-    sums[2] += plain
-    plain = sum_of(y_plain)
-    sums[3] += sum_of(y_by_x)
-    sums[4] += y * plain
-    sums[5] += plain
+    to_half_widths(sums, call)
 
 
 @called
@@ -389,25 +307,34 @@ def _to_theta_upright(
     space += 2 * mixed_bytes(call.width, size)
     line = numbers(data, space)
     known = upright(data, call, space + size * whole(call.crop_width), pose)
-    rows, columns = known.rows, known.columns
+    rows, columns, reading = known.rows, known.columns, known.reading
     down = call.input_row if call.height > 1 else 0
+    ahead = pixels_in_line(call)
     for i in range(first, last):
         x_plain = x_by_x = y_plain = y_by_x = as_numbers(mixed, count_up(0.0)) * 0.0
         for channel in range(call.channels):
             at = channel * call.input_channel + rows.pixels[i] * call.input_row
             if channel + 1 < call.channels:
-                ask_for(pixels, at + call.input_channel, call, known.left, known.span, 2)
+                ask_for(pixels, at + call.input_channel, call, ahead, reading.left, reading.span, 2)
             elif i + 1 < last:
-                ask_for(pixels, rows.pixels[i + 1] * call.input_row, call, known.left, known.span, 2)
-            at += known.left * call.input_column
-            mix_pair(mixed, pixels, at, down, call.input_column, rows.first[i], rows.second[i], known.span)
-            mix_pair(sloped, pixels, at, down, call.input_column, rows.first_slope[i], rows.second_slope[i], known.span)
-            given_at(given, channel * call.crop_channel + i * call.crop_row, call.crop_column, line, call.crop_width)
+                ask_for(pixels, rows.pixels[i + 1] * call.input_row, call, ahead, reading.left, reading.span, 2)
+            at += reading.left * call.input_column
+            mix_pair(mixed, pixels, at, down, call.input_column, rows.first[i], rows.second[i], reading.span)
+            mix_pair(
+                sloped, pixels, at, down, call.input_column, rows.first_slope[i], rows.second_slope[i], reading.span
+            )
+            copy_row(given, channel * call.crop_channel + i * call.crop_row, call.crop_column, line, call.crop_width)
             for j in range(0, call.crop_width, COUNT):
-                offsets, base = read(known.offsets, j, COUNT), known.bases[j // COUNT]
-                left, right = picked(mixed, base, offsets, known.near), picked(mixed, base + 1, offsets, known.near)
+                offsets, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
+                left, right = (
+                    pick(mixed, base, offsets, reading.registers),
+                    pick(mixed, base + 1, offsets, reading.registers),
+                )
                 by_x = left * read(columns.first_slope, j, COUNT) + right * read(columns.second_slope, j, COUNT)
-                left, right = picked(sloped, base, offsets, known.near), picked(sloped, base + 1, offsets, known.near)
+                left, right = (
+                    pick(sloped, base, offsets, reading.registers),
+                    pick(sloped, base + 1, offsets, reading.registers),
+                )
                 by_y = left * read(columns.first, j, COUNT) + right * read(columns.second, j, COUNT)
                 x, weight = as_numbers(mixed, centres(j, call.crop_width)), read(line, j, COUNT)
                 by_x, by_y = weight * by_x, weight * by_y
@@ -429,21 +356,23 @@ def _to_theta_turned(
         x_plain = x_by_x = y_plain = y_by_x = as_numbers(line, count_up(0.0)) * 0.0
         for channel in range(call.channels):
             at = channel * call.input_channel
-            given_at(given, channel * call.crop_channel + i * call.crop_row, call.crop_column, line, call.crop_width)
+            copy_row(given, channel * call.crop_channel + i * call.crop_row, call.crop_column, line, call.crop_width)
             for j in range(0, call.crop_width, COUNT):
                 starts = read(there.starts, j, COUNT)
-                top_left, top_right = gather(pixels, at, starts), gather(pixels, at + right, starts)
-                low_left, low_right = gather(pixels, at + down, starts), gather(pixels, at + down + right, starts)
-                top, bottom = read(there.y.first, j, COUNT), read(there.y.second, j, COUNT)
-                by_x = (top_left * top + low_left * bottom) * read(there.x.first_slope, j, COUNT)
-                by_x += (top_right * top + low_right * bottom) * read(there.x.second_slope, j, COUNT)
-                left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
-                by_y = (top_left * left + top_right * other) * read(there.y.first_slope, j, COUNT)
-                by_y += (low_left * left + low_right * other) * read(there.y.second_slope, j, COUNT)
+                one, two = gather(pixels, at, starts), gather(pixels, at + right, starts)
                 x, weight = as_numbers(line, centres(j, call.crop_width)), read(line, j, COUNT)
-                by_x, by_y = weight * by_x, weight * by_y
-                x_plain, y_plain = x_plain + by_x, y_plain + by_y
-                x_by_x, y_by_x = x_by_x + x * by_x, y_by_x + x * by_y
+                if down:
+                    three, four = gather(pixels, at + down, starts), gather(pixels, at + down + right, starts)
+                    left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
+                    by_y = (one * left + two * other) * read(there.y.first_slope, j, COUNT)
+                    by_y += (three * left + four * other) * read(there.y.second_slope, j, COUNT)
+                    by_y = by_y * weight
+                    y_plain, y_by_x = y_plain + by_y, y_by_x + x * by_y
+                    top, bottom = read(there.y.first, j, COUNT), read(there.y.second, j, COUNT)
+                    one, two = one * top + three * bottom, two * top + four * bottom
+                by_x = one * read(there.x.first_slope, j, COUNT) + two * read(there.x.second_slope, j, COUNT)
+                by_x = by_x * weight
+                x_plain, x_by_x = x_plain + by_x, x_by_x + x * by_x
         add_row(sums, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
 
 
@@ -461,8 +390,39 @@ def to_input(data: Any, call: Call, space: int, theta: int, source: int, result:
         first: see above.
         last: see above.
     """
-    there = turned_at(data, space, call.crop_width)
     given, target, pose = elements(data, source), numbers(data, result), doubles(theta)
+    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1:
+        _to_input_upright(data, call, space, pose, given, target, first, last)
+    else:
+        _to_input_turned(data, call, space, pose, given, target, first, last)
+
+
+@called
+def _to_input_upright(
+    data: Any, call: Call, space: int, pose: Any, given: Any, target: Any, first: int, last: int
+) -> None:
+    mixed = numbers(data, space)
+    known = upright(data, call, space + mixed_bytes(call.width, number_size(data)), pose)
+    rows, columns, reading = known.rows, known.columns, known.reading
+    for channel in range(first, last):
+        for i in range(call.crop_height):
+            for p in range(reading.span):
+                mixed[p] = 0
+            at = channel * call.crop_channel + i * call.crop_row
+            for j in range(call.crop_width):
+                weight, p = load(given, at + j * call.crop_column), columns.pixels[j] - reading.left
+                mixed[p] += weight * columns.first[j]
+                mixed[p + 1] += weight * columns.second[j]
+            at = (channel * call.height + rows.pixels[i]) * call.width + reading.left
+            add_scaled(target, at, mixed, rows.first[i], reading.span)
+            add_scaled(target, at + call.width, mixed, rows.second[i], reading.span)
+
+
+@called
+def _to_input_turned(
+    data: Any, call: Call, space: int, pose: Any, given: Any, target: Any, first: int, last: int
+) -> None:
+    there = turned_at(data, space, call.crop_width)
     down = call.width if call.height > 1 else 0
     right = 1 if call.width > 1 else 0
     for i in range(call.crop_height):

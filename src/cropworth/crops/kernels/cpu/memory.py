@@ -16,7 +16,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 FLOAT16, BFLOAT16 = types.uint16, types.int16
-BLOCK = 8  # numbers of a vector register
 LINE = 64  # bytes of a cache line
 _WORD, _WORD32 = ir.IntType(64), ir.IntType(32)
 
@@ -177,29 +176,6 @@ def load(typing: Any, pointer: Any, index: Any) -> Any:
         return widened(builder, pointer.dtype, builder.load(builder.gep(args[0], [args[1]])))
 
     return wide(pointer.dtype)(pointer, types.int64), generate
-
-
-@intrinsic
-def dot(typing: Any, first: Any, at: Any, second: Any, there: Any, blocks: Any) -> Any:
-    """The sum of products of BLOCK * blocks numbers from first[at] and second[there] on, in vector registers."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = ir.VectorType(context.get_value_type(first.dtype), BLOCK)
-        total = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * BLOCK))
-        with cgutils.for_range(builder, args[4]) as loop:
-            step = builder.mul(loop.index, _WORD(BLOCK))
-            pair = []
-            for pointer, place in ((args[0], args[1]), (args[2], args[3])):
-                spot = builder.gep(pointer, [builder.add(place, step)])
-                pair.append(builder.load(builder.bitcast(spot, vector.as_pointer()), align=first.dtype.bitwidth // 8))
-            product = builder.fmul(*pair, flags=["contract"])
-            builder.store(builder.fadd(builder.load(total), product, flags=["contract"]), total)
-        kind = ir.FunctionType(vector.element, [vector.element, vector])
-        name = f"llvm.vector.reduce.fadd.v{BLOCK}f{first.dtype.bitwidth}"
-        door = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(door, [vector.element(-0.0), builder.load(total)], fastmath=["reassoc"])
-
-    return first.dtype(first, types.int64, second, types.int64, types.int64), generate
 
 
 @intrinsic

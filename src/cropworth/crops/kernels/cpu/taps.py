@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from cropworth.crops.kernels.cpu.memory import BLOCK, LINE, called, inlined, integers, number_size, numbers
+from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, longs, number_size, numbers
+from cropworth.crops.kernels.cpu.rows import FAR, centre, whole
 from cropworth.crops.kernels.reference import LARGEST_SCALE
 
 PADDINGS = ("zeros", "border", "reflection")
 ZEROS, BORDER, REFLECTION = range(3)
-FAR = 2.0**40  # pixels; further out every place is alike, and integers hold it
 _LARGEST_1D, _LARGEST_2D = LARGEST_SCALE[1], LARGEST_SCALE[2]
 
 
@@ -24,11 +24,12 @@ class Axis(NamedTuple):
 
     Attributes:
         starts: the first pixel of each place.
-        weights: `room` numbers for each place, of which those after the run's length are zero.
+        weights: of place p's pixel t at p * next_place + t * next_tap.
         slopes: the derivative of the weights by the place in pixels, where asked for.
         widenings: their derivative by the tent's width, where asked for.
         run: how many pixels in a row each place reads.
-        room: see `weights`.
+        next_place: see `weights`.
+        next_tap: see `weights`.
         width: half the tent's width in pixels.
     """
 
@@ -37,14 +38,9 @@ class Axis(NamedTuple):
     slopes: Any
     widenings: Any
     run: int
-    room: int
+    next_place: int
+    next_tap: int
     width: float
-
-
-@inlined
-def centre(index: int, count: int) -> float:
-    """The middle of one of `count` pixels, see `geometry.pixel_centres`."""
-    return (2 * index + 1) / count - 1.0
 
 
 @inlined
@@ -66,20 +62,23 @@ def tap_count(width: float) -> int:
 
 
 @called
-def room_for(run: int, derive: bool) -> int:
-    """Numbers kept for a run: whole blocks, which are read at once, or two where no more are read or derived."""
-    return 2 if run <= 2 and not derive else (run + BLOCK - 1) // BLOCK * BLOCK
-
-
-@called
-def axis_bytes(size: int, room: int, number: int, derive: bool) -> int:
-    """Bytes of a table of `size` places with `room` numbers of so many bytes."""
-    return (size * (8 + (3 if derive else 1) * room * number) + LINE - 1) // LINE * LINE
+def axis_bytes(size: int, run: int, number: int, derive: bool) -> int:
+    """Bytes of a table of `size` places with runs of so many numbers of so many bytes."""
+    return (whole(size) * (8 + (3 if derive else 1) * whole(run) * number) + LINE - 1) // LINE * LINE
 
 
 @called
 def place_axis(
-    data: Any, space: int, size: int, pixels: int, scale: float, shift: float, width: float, padding: int, derive: bool
+    data: Any,
+    space: int,
+    size: int,
+    pixels: int,
+    scale: float,
+    shift: float,
+    width: float,
+    padding: int,
+    by_tap: bool,
+    derive: bool,
 ) -> Axis:
     """Make the table of one axis in the workspace at `space`.
 
@@ -92,54 +91,54 @@ def place_axis(
         shift: of the pose.
         width: half the tent's width in pixels.
         padding: an index of PADDINGS.
+        by_tap: whether the first pixels' weights of all places stand side by side, then the second's, and so on, or
+            all weights of a place, as whole lanes.
         derive: whether the derivatives are asked for.
     """
     taps = tap_count(width)
     run = min(taps, pixels)
-    room = room_for(run, derive)
-    bytes_each = size * room * number_size(data)
+    next_place, next_tap = (1, whole(size)) if by_tap else (whole(run), 1)
+    room, one = run if by_tap else whole(run), whole(size) * whole(run) * number_size(data)
     weights = numbers(data, space)
-    slopes = numbers(data, space + bytes_each)
-    widenings = numbers(data, space + 2 * bytes_each)
-    starts = integers(space + (3 if derive else 1) * bytes_each)
-    for place in range(size):
+    slopes, widenings = numbers(data, space + one), numbers(data, space + 2 * one)
+    starts = longs(space + (3 if derive else 1) * one)
+    for place in range(whole(size)):
+        row = place * next_place
+        for tap in range(room):
+            weights[row + tap * next_tap] = 0
+            if derive:
+                slopes[row + tap * next_tap] = 0
+                widenings[row + tap * next_tap] = 0
+        if place >= size:  # read with the places before them, and not used
+            starts[place] = starts[size - 1]
+            continue
         at = in_pixels(scale * centre(place, size) + shift, pixels)
         first = math.floor(at - width) + 1
-        row = place * room
-        for tap in range(room):
-            weights[row + tap] = 0
-        if derive:
-            for tap in range(room):
-                slopes[row + tap] = 0
-                widenings[row + tap] = 0
         start = _start(first, taps, run, pixels, padding)
         starts[place] = start
         total, tilt, spread = 0.0, 0.0, 0.0
         for tap in range(taps):
-            height, slope, widening = _tent(first + tap - at, width)
-            total += height
-            tilt += slope
-            spread += widening
-        for tap in range(taps):
-            pixel = _pixel_of(first + tap, pixels, padding)
-            if pixel < 0:
+            away = first + tap - at
+            height = 1.0 - abs(away) / width
+            if height < 0.0:
                 continue
-            height, slope, widening = _tent(first + tap - at, width)
-            spot = row + pixel - start
-            weights[spot] += height / total
+            slope, widening = (1.0 if away > 0.0 else -1.0) / width, abs(away) / (width * width)
+            total, tilt, spread = total + height, tilt + slope, spread + widening
+            pixel = _pixel_of(first + tap, pixels, padding)
+            if pixel >= 0:
+                spot = row + (pixel - start) * next_tap
+                weights[spot] += height
+                if derive:
+                    slopes[spot] += slope
+                    widenings[spot] += widening
+        part = 1.0 / total
+        for tap in range(run):
+            spot = row + tap * next_tap
+            weights[spot] *= part
             if derive:
-                slopes[spot] += (slope - height / total * tilt) / total
-                widenings[spot] += (widening - height / total * spread) / total
-    return Axis(starts, weights, slopes, widenings, run, room, width)
-
-
-@inlined
-def _tent(away: float, width: float) -> tuple[float, float, float]:
-    """The height of a tent `away` from its middle, and its derivatives by the middle's place and by the width."""
-    height = 1.0 - abs(away) / width
-    if height < 0.0:
-        return 0.0, 0.0, 0.0
-    return height, (1.0 if away > 0.0 else -1.0) / width, abs(away) / (width * width)
+                slopes[spot] = (slopes[spot] - weights[spot] * tilt) * part
+                widenings[spot] = (widenings[spot] - weights[spot] * spread) * part
+    return Axis(starts, weights, slopes, widenings, run, next_place, next_tap, width)
 
 
 @called

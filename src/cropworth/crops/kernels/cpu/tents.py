@@ -22,9 +22,10 @@ from cropworth.crops.kernels.cpu.lanes import (
     sum_of,
     write,
 )
-from cropworth.crops.kernels.cpu.linear import add_row, centres, given_at, held, pair
+from cropworth.crops.kernels.cpu.linear import held, pair
 from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, longs, number_size, numbers
-from cropworth.crops.kernels.cpu.taps import centre, tap_count, widest
+from cropworth.crops.kernels.cpu.rows import add_row, centre, centres, copy_row, to_half_widths
+from cropworth.crops.kernels.cpu.taps import tap_count, widest
 from cropworth.crops.kernels.cpu.tasks import Call
 
 
@@ -326,7 +327,7 @@ def to_theta(
             for channel in range(call.channels):
                 at = channel * call.crop_channel + i * call.crop_row + j * call.crop_column
                 there = numbers(data, space + channel * step)
-                given_at(given, at, call.crop_column, there, min(COUNT, call.crop_width - j))
+                copy_row(given, at, call.crop_column, there, min(COUNT, call.crop_width - j))
             middle, block = centres(j, call.crop_width), block_at(call, pose, known, i, j)
             for tap in range(known.along.taps * known.across.taps):
                 along = tap_at(known.along, block.along, tap % known.along.taps)
@@ -342,5 +343,4 @@ def to_theta(
         add_row(sums, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
     add_tent(sums, 0, known.along, along_x, along_y, along_width, call.crop_width)
     add_tent(sums, 1, known.across, across_x, across_y, across_width, call.crop_height)
-    for entry in range(6):
-        sums[entry] *= 0.5 * (call.width if entry < 3 else call.height)
+    to_half_widths(sums, call)

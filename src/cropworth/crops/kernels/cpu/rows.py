@@ -1,0 +1,135 @@
+"""What all kernels do with rows: of the input, of a crop, and of its gradient."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cropworth.crops.kernels.cpu.lanes import COUNT, choose, count_up, read, sum_of, write
+from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, integers, load, longs, prefetch
+from cropworth.crops.kernels.cpu.tasks import Call
+
+AHEAD = 2  # rows of a crop between asking for what one reads and reading it
+FAR = 2.0**40  # pixels; further out every place is alike, and integers hold it
+
+
+@inlined
+def whole(count: int) -> int:
+    """A number of places or pixels as whole lanes."""
+    return (count + COUNT - 1) // COUNT * COUNT
+
+
+@inlined
+def centre(index: int, count: int) -> float:
+    """The middle of one of `count` pixels, see `geometry.pixel_centres`."""
+    return (2 * index + 1) / count - 1.0
+
+
+@inlined
+def centres(index: int, count: int) -> Any:
+    """Lanes of normalised middles of pixels from `index` on; after the last of `count` the last again."""
+    places = count_up(float(index))
+    return (choose(places <= count - 1.0, places, count - 1.0) * 2.0 + 1.0) / float(count) - 1.0
+
+
+@inlined
+def pixels_in_line(call: Call) -> int:
+    """How many pixels of a row of the input lie in a cache line, at least one."""
+    return max(1, LINE // (call.element * max(1, abs(call.input_column))))
+
+
+@inlined
+def ask_for(source: Any, at: int, call: Call, line: int, left: int, span: int, rows: int) -> None:
+    """Ask for `span` columns from `left` on of some rows of the input, the first at source[at]."""
+    for row in range(rows):
+        here = at + row * call.input_row + left * call.input_column
+        for i in range(0, span, line):
+            prefetch(source, here + i * call.input_column)
+
+
+@inlined
+def mixed_bytes(width: int, number: int) -> int:
+    """Bytes of a mixed row, with room after it for lanes that are read and not used."""
+    return (whole(width) + 5 * COUNT) * number
+
+
+class Reading(NamedTuple):
+    """Where a crop's columns begin to read a mixed row, whose first pixel is the input's column `left`.
+
+    Attributes:
+        bases: for each COUNT of columns, the first pixel that they begin at, counted from `left`.
+        offsets: of each column from that.
+        registers: how many hold all that the COUNT begin at, see `pick`.
+        left: the first column of the input that is read.
+        span: how many are.
+    """
+
+    bases: Any
+    offsets: Any
+    registers: int
+    left: int
+    span: int
+
+
+@inlined
+def reading_bytes(count: int) -> int:
+    """Bytes of the tables of a reading."""
+    return 12 * whole(count)
+
+
+@called
+def reading_at(space: int, starts: Any, run: int, count: int) -> Reading:
+    """How `count` columns with runs that begin at `starts`, whole lanes of them, are read; made at `space`."""
+    bases, offsets = longs(space), integers(space + 8 * whole(count))
+    left, right, farthest = starts[0], starts[0], 0
+    for j in range(0, count, COUNT):
+        low, high = starts[j], starts[j]
+        for lane in range(1, COUNT):
+            low, high = min(low, starts[j + lane]), max(high, starts[j + lane])
+        for lane in range(COUNT):
+            offsets[j + lane] = starts[j + lane] - low
+        bases[j // COUNT] = low
+        left, right, farthest = min(left, low), max(right, high), max(farthest, high - low)
+    for block in range(whole(count) // COUNT):
+        bases[block] -= left
+    registers = 2 if farthest < 2 * COUNT else (4 if farthest < 4 * COUNT else 0)
+    return Reading(bases, offsets, registers, left, right - left + run)
+
+
+@inlined
+def copy_row(given: Any, at: int, step: int, line: Any, count: int) -> None:
+    """Copy a row of the crop's gradient, as numbers and with zeros up to whole lanes."""
+    if step == 1:
+        for j in range(0, count, COUNT):
+            write(line, j, COUNT, read(given, at + j, count - j))
+    else:
+        for j in range(count, whole(count)):
+            line[j] = 0
+        for j in range(count):
+            line[j] = load(given, at + j * step)
+
+
+@inlined
+def add_row(sums: Any, y: float, x_plain: Any, x_by_x: Any, y_plain: Any, y_by_x: Any) -> None:
+    """Add a row at `y` to the six moments: the sums of a place's derivatives times x, y and 1, first along x, then y."""
+    plain = sum_of(x_plain)
+    sums[0] += sum_of(x_by_x)
+    sums[1] += y * plain
+    sums[2] += plain
+    plain = sum_of(y_plain)
+    sums[3] += sum_of(y_by_x)
+    sums[4] += y * plain
+    sums[5] += plain
+
+
+@called
+def to_half_widths(sums: Any, call: Call) -> None:
+    """Moments of derivatives by places in pixels -> by normalised coordinates, the gradient of theta."""
+    for entry in range(6):
+        sums[entry] *= 0.5 * (call.width if entry < 3 else call.height)
+
+
+@called
+def add_scaled(target: Any, at: int, mixed: Any, weight: float, span: int) -> None:
+    """Add a mixed row times a weight to the numbers from target[at] on."""
+    for p in range(0, span, COUNT):
+        write(target, at + p, span - p, read(target, at + p, span - p) + read(mixed, p, COUNT) * weight)
