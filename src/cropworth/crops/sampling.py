@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cropworth.crops import geometry
 from cropworth.crops.kernels import operators, reference
-from cropworth.crops.kernels.choice import choose
+from cropworth.crops.kernels.choice import Choice, choose
 from cropworth.errors import CropworthError, NotFiniteError
 
 MODES = ("bilinear", "bicubic", "nearest")
@@ -55,36 +55,43 @@ def sample(
         NotFiniteError: theta is not finite. Where waiting for the values would cost (a GPU, a compiled graph), the
             crop of such a theta is NaN throughout instead.
     """
-    dims = geometry.dimensions(theta)
-    _check_shapes(input, theta, size, dims)
-    for name, value, known in (("mode", mode, MODES), ("padding", padding, PADDINGS)):
-        if value not in known:
-            raise CropworthError(f"{name} = {value!r}", f"one of {', '.join(known)}", "Choose one of them.")
-    if mode != "bilinear" and (antialias or (mode == "bicubic" and dims == 3)):
-        raise CropworthError(
-            f"mode = {mode!r} {'with antialias' if antialias else 'of a volume'}", "mode = 'bilinear'", "Use that."
-        )
-    if not reach >= 1:
-        raise CropworthError(f"reach = {reach}", "at least 1 pixel", "1 blurs nothing.")
-    finite = theta.isfinite().flatten(1).all(1)  # (B,)
-    waiting_costs = theta.is_cuda or torch.compiler.is_compiling()
-    if not waiting_costs and not bool(finite.all()):
-        raise NotFiniteError(
-            f"theta of shape {tuple(theta.shape)} with {int((~finite).sum())} of {len(theta)} items not finite",
-            "finite numbers",
-            "Lower the localizer's learning rate, clip its gradient, or use a bounded transform.",
-        )
+    _check(input, theta, size, mode, padding, antialias, reach)
     several = theta.ndim == 4
     poses = theta if several else theta.unsqueeze(1)
-    with torch.autocast(input.device.type, enabled=False):
-        seen = input if reach == 1 else blur(input, reach, padding)
-        if choose(seen, poses, mode).kernel == "torch":
-            crop = reference.sample(seen, poses, tuple(size), mode, padding, antialias)
-        else:
-            crop = operators.crop(seen, poses, tuple(size), padding, antialias)
+    waiting_costs = theta.is_cuda or torch.compiler.is_compiling()
+    if not waiting_costs:
+        _check_finite(theta)
+    if reach > 1:
+        with torch.autocast(input.device.type, enabled=False):
+            input = blur(input, reach, padding)  # noqa: A001
+    if choose(input, poses, mode).kernel != "torch":
+        crop = operators.crop(input, poses, tuple(size), padding, antialias)
+    else:
+        with torch.autocast(input.device.type, enabled=False):
+            crop = reference.sample(input, poses, tuple(size), mode, padding, antialias)
     if waiting_costs:
+        finite = theta.isfinite().flatten(1).all(1)  # (B,)
         crop = torch.where(finite.reshape(-1, *[1] * (crop.ndim - 1)), crop, math.nan)
     return crop if several else crop.squeeze(1)
+
+
+def explain(
+    input: Tensor,  # noqa: A002
+    theta: Tensor,
+    size: Sequence[int],
+    *,
+    mode: str = "bilinear",
+    padding: str = "zeros",
+    antialias: bool = False,
+    reach: float = 1.0,
+) -> Choice:
+    """Which kernel `sample` takes for the same arguments, and why; printed, it is a sentence.
+
+    Raises:
+        CropworthError: as `sample`, which is not called.
+    """
+    _check(input, theta, size, mode, padding, antialias, reach)
+    return choose(input, theta, mode)
 
 
 def blur(input: Tensor, reach: float, padding: str = "zeros") -> Tensor:  # noqa: A002
@@ -104,6 +111,41 @@ def blur(input: Tensor, reach: float, padding: str = "zeros") -> Tensor:  # noqa
         wider = F.pad(result, around, "replicate" if padding == "border" else "constant")
         result = spread(wider, tent.view(1, 1, *shape))
     return result.view(input.shape)
+
+
+def _check(
+    input: Tensor,  # noqa: A002
+    theta: Tensor,
+    size: Sequence[int],
+    mode: str,
+    padding: str,
+    antialias: bool,
+    reach: float,
+) -> None:
+    dims = geometry.dimensions(theta)
+    _check_shapes(input, theta, size, dims)
+    for name, value, known in (("mode", mode, MODES), ("padding", padding, PADDINGS)):
+        if value not in known:
+            raise CropworthError(f"{name} = {value!r}", f"one of {', '.join(known)}", "Choose one of them.")
+    if mode != "bilinear" and (antialias or (mode == "bicubic" and dims == 3)):
+        raise CropworthError(
+            f"mode = {mode!r} {'with antialias' if antialias else 'of a volume'}", "mode = 'bilinear'", "Use that."
+        )
+    if not reach >= 1:
+        raise CropworthError(f"reach = {reach}", "at least 1 pixel", "1 blurs nothing.")
+
+
+def _check_finite(theta: Tensor) -> None:
+    # A sum is one quick operation; a finite theta whose sum is not is looked at again.
+    if math.isfinite(theta.detach().sum().item()):
+        return
+    finite = theta.isfinite().flatten(1).all(1)  # (B,)
+    if not bool(finite.all()):
+        raise NotFiniteError(
+            f"theta of shape {tuple(theta.shape)} with {int((~finite).sum())} of {len(theta)} items not finite",
+            "finite numbers",
+            "Lower the localizer's learning rate, clip its gradient, or use a bounded transform.",
+        )
 
 
 def _check_shapes(input: Tensor, theta: Tensor, size: Sequence[int], dims: int) -> None:  # noqa: A002

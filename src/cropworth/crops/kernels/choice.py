@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from cropworth.crops.geometry import dimensions, kind_of
+from cropworth.crops.geometry import kind_of
 
 Kernel = Literal["numba", "triton", "torch"]
 
@@ -57,9 +57,10 @@ def choose(input: Tensor, theta: Tensor, mode: str) -> Choice:  # noqa: A002
         return Choice("torch", "ONNX has an operator for torch's sampler alone.")
     if mode != "bilinear":
         return Choice("torch", f"the kernels interpolate linearly, and mode is {mode!r}.")
-    if kind_of(theta) != "affine":
-        return Choice("torch", f"the kernels take affine poses, and theta is of the kind {kind_of(theta)}.")
-    if dimensions(theta) == 3:
+    kind, dims = kind_of(theta), theta.shape[-2]
+    if kind != "affine":
+        return Choice("torch", f"the kernels take affine poses, and theta is of the kind {kind}.")
+    if dims == 3:
         return Choice("torch", "the kernels crop images and sequences, and the input is a volume.")
     if input.dtype not in FLOATS or theta.dtype not in FLOATS:
         return Choice("torch", f"the kernels take floating-point numbers, and got {input.dtype} and {theta.dtype}.")
@@ -68,6 +69,4 @@ def choose(input: Tensor, theta: Tensor, mode: str) -> Choice:  # noqa: A002
     kernel = BY_DEVICE[input.device.type]
     if not INSTALLED[kernel]:
         return Choice("torch", f"{kernel} is not installed.")
-    return Choice(
-        kernel, f"affine crops of {'images' if dimensions(theta) == 2 else 'sequences'} on {input.device.type}."
-    )
+    return Choice(kernel, f"affine crops of {'images' if dims == 2 else 'sequences'} on {input.device.type}.")

@@ -37,9 +37,11 @@ def crop(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: str, anti
 
 def to_theta(grad: Tensor, input: Tensor, poses: Tensor, padding: str, antialias: bool) -> Tensor:  # noqa: A002
     """The gradient (B, K, d, d + 1) to the poses, of the gradient (B, K, C, *size) to the crops."""
-    sums = _run("to_theta", input, poses, grad, padding, antialias)
-    dims = poses.shape[-2]
-    return sums.view(*poses.shape[:2], 2, 3)[..., :dims, [*range(dims), 2]].to(poses.dtype)
+    sums = _run("to_theta", input, poses, grad, padding, antialias)  # (B * K, parts, 6)
+    gradient = (sums.sum(1) if sums.shape[1] > 1 else sums).view(*poses.shape[:2], 2, 3)
+    if poses.shape[-2] == 1:
+        gradient = gradient[..., :1, ::2]
+    return gradient.to(poses.dtype)
 
 
 def to_input(grad: Tensor, poses: Tensor, shape: Sequence[int], padding: str, antialias: bool) -> Tensor:
@@ -102,7 +104,7 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
     )
     if call.tasks:
         run(_compiled(name, crops.dtype), call)
-    return sums.sum(1) if sums is not None else crops
+    return sums if sums is not None else crops
 
 
 TASKS, SMALLEST = 16, 8192

@@ -105,42 +105,61 @@ def in_frame(at: Any, pixels: int, padding: int) -> tuple[Any, Any]:
 
 
 class Pair(NamedTuple):
-    """Lanes of places along one axis of the input: what a `Side` has tables of, the pixels as whole float64."""
+    """Lanes of places along one axis of the input: what is read there, in float64.
 
-    pixels: Any
+    Attributes:
+        pixel: the first of two neighbouring pixels.
+        first: its weight.
+        second: the other's.
+        away: how far the place is from the first pixel.
+        turn: the derivative of that by the place before it was moved to the frame.
+    """
+
+    pixel: Any
     first: Any
     second: Any
-    first_slope: Any
-    second_slope: Any
+    away: Any
+    turn: Any
 
 
 @inlined
-def pair(at: Any, pixels: int, padding: int) -> Any:
-    """The pixels that are read at lanes of places in pixels, with their weights and slopes."""
+def pair_at(at: Any, pixels: int, padding: int) -> Pair:
+    """What is read at lanes of places in pixels."""
     at, turn = in_frame(at, pixels, padding)
     below = floored(at)
     last = max(pixels - 2.0, 0.0)
     pixel = choose(below <= 0.0, 0.0, choose(below >= last, last, below))
     away = at - pixel
-    # A pixel weighs 1 less its distance. Where one of the two taps lies outside, the pair is the two pixels at the edge.
+    # A pixel weighs 1 less its distance. If one of the two taps lies outside, the pair is the two pixels at the edge.
     first = choose(away < 0.0, away + 1.0, away * -1.0 + 1.0)
     second = choose(away < 1.0, away, away * -1.0 + 2.0)
-    first_slope = choose(away < 0.0, choose(away >= -1.0, turn, 0.0), choose(away < 1.0, turn * -1.0, 0.0))
-    second_slope = choose(away < 1.0, choose(away >= 0.0, turn, 0.0), choose(away < 2.0, turn * -1.0, 0.0))
     if pixels == 1:
-        second, second_slope = second * 0.0, second_slope * 0.0
-    return Pair(pixel, choose(first >= 0.0, first, 0.0), choose(second >= 0.0, second, 0.0), first_slope, second_slope)
+        second = second * 0.0
+    return Pair(pixel, choose(first >= 0.0, first, 0.0), choose(second >= 0.0, second, 0.0), away, turn)
 
 
 @inlined
-def weigh(side: Side, place: int, at: Any, pixels: int, padding: int) -> None:
+def slopes(pair: Pair, pixels: int) -> tuple[Any, Any]:
+    """The derivatives of a pair's weights by the place."""
+    away, turn = pair.away, pair.turn
+    first = choose(away < 0.0, choose(away >= -1.0, turn, 0.0), choose(away < 1.0, turn * -1.0, 0.0))
+    second = choose(away < 1.0, choose(away >= 0.0, turn, 0.0), choose(away < 2.0, turn * -1.0, 0.0))
+    if pixels == 1:
+        second = second * 0.0
+    return first, second
+
+
+@inlined
+def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, derive: bool) -> None:
     """Fill the tables of the places from `place` on, which are at these lanes of normalised coordinates."""
-    read_there = pair((at + 1.0) * (0.5 * pixels) - 0.5, pixels, padding)
-    write(side.pixels, place, COUNT, as_integers(read_there.pixels))
-    write(side.first, place, COUNT, as_numbers(side.first, read_there.first))
-    write(side.second, place, COUNT, as_numbers(side.first, read_there.second))
-    write(side.first_slope, place, COUNT, as_numbers(side.first, read_there.first_slope))
-    write(side.second_slope, place, COUNT, as_numbers(side.first, read_there.second_slope))
+    pair = pair_at((at + 1.0) * (0.5 * pixels) - 0.5, pixels, padding)
+    write(side.pixels, place, COUNT, as_integers(pair.pixel))
+    write(side.first, place, COUNT, as_numbers(side.first, pair.first))
+    write(side.second, place, COUNT, as_numbers(side.first, pair.second))
+    if derive:
+        first_slope, second_slope = slopes(pair, pixels)
+        write(side.first_slope, place, COUNT, as_numbers(side.first, first_slope))
+        write(side.second_slope, place, COUNT, as_numbers(side.first, second_slope))
 
 
 class Upright(NamedTuple):
@@ -152,16 +171,16 @@ class Upright(NamedTuple):
 
 
 @called
-def upright(data: Any, call: Call, space: int, pose: Any) -> Upright:
+def upright(data: Any, call: Call, space: int, pose: Any, derive: bool) -> Upright:
     """Tables of an upright crop in the workspace at `space`."""
     rows = side_at(data, space, call.crop_height)
     space += side_bytes(call.crop_height, number_size(data))
     columns = side_at(data, space, call.crop_width)
     space += side_bytes(call.crop_width, number_size(data))
     for i in range(0, call.crop_height, COUNT):
-        weigh(rows, i, centres(i, call.crop_height) * pose[4] + pose[5], call.height, call.padding)
+        weigh(rows, i, centres(i, call.crop_height) * pose[4] + pose[5], call.height, call.padding, derive)
     for j in range(0, call.crop_width, COUNT):
-        weigh(columns, j, centres(j, call.crop_width) * pose[0] + pose[2], call.width, call.padding)
+        weigh(columns, j, centres(j, call.crop_width) * pose[0] + pose[2], call.width, call.padding, derive)
     return Upright(rows, columns, reading_at(space, columns.pixels, min(2, call.width), call.crop_width))
 
 
@@ -203,7 +222,7 @@ def _crop_upright(
     data: Any, call: Call, space: int, pose: Any, pixels: Any, result: Any, first: int, last: int
 ) -> None:
     mixed = numbers(data, space)
-    known = upright(data, call, space + mixed_bytes(call.width, number_size(data)), pose)
+    known = upright(data, call, space + mixed_bytes(call.width, number_size(data)), pose, False)
     rows, columns, reading = known.rows, known.columns, known.reading
     down = call.input_row
     line = pixels_in_line(call)
@@ -241,13 +260,13 @@ def turned_at(data: Any, space: int, count: int) -> Turned:
 
 
 @called
-def place_row(there: Turned, call: Call, pose: Any, i: int, row_step: int, column_step: int) -> None:
+def place_row(there: Turned, call: Call, pose: Any, i: int, row_step: int, column_step: int, derive: bool) -> None:
     """Fill the tables of row i of a crop; the steps are those of the input."""
     y = centre(i, call.crop_height)
     for j in range(0, call.crop_width, COUNT):
         x = centres(j, call.crop_width)
-        weigh(there.x, j, x * pose[0] + (pose[1] * y + pose[2]), call.width, call.padding)
-        weigh(there.y, j, x * pose[3] + (pose[4] * y + pose[5]), call.height, call.padding)
+        weigh(there.x, j, x * pose[0] + (pose[1] * y + pose[2]), call.width, call.padding, derive)
+        weigh(there.y, j, x * pose[3] + (pose[4] * y + pose[5]), call.height, call.padding, derive)
         rows, columns = read(there.y.pixels, j, COUNT), read(there.x.pixels, j, COUNT)
         write(there.starts, j, COUNT, rows * row_step + columns * column_step)
 
@@ -258,14 +277,14 @@ def _crop_turned(data: Any, call: Call, space: int, pose: Any, pixels: Any, resu
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
     for i in range(first, last):
-        place_row(there, call, pose, i, call.input_row, call.input_column)
+        place_row(there, call, pose, i, call.input_row, call.input_column, False)
         for channel in range(call.channels):
             at, out = channel * call.input_channel, channel * call.crop_channel + i * call.crop_row
             for j in range(0, call.crop_width, COUNT):
                 starts = read(there.starts, j, COUNT)
                 left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
                 value = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
-                if down:
+                if call.dims == 2:
                     low = gather(pixels, at + down, starts) * left + gather(pixels, at + down + right, starts) * other
                     value = value * read(there.y.first, j, COUNT) + low * read(there.y.second, j, COUNT)
                 write(result, out + j, call.crop_width - j, value)
@@ -306,7 +325,7 @@ def _to_theta_upright(
     mixed, sloped = numbers(data, space), numbers(data, space + mixed_bytes(call.width, size))
     space += 2 * mixed_bytes(call.width, size)
     line = numbers(data, space)
-    known = upright(data, call, space + size * whole(call.crop_width), pose)
+    known = upright(data, call, space + size * whole(call.crop_width), pose, True)
     rows, columns, reading = known.rows, known.columns, known.reading
     down = call.input_row if call.height > 1 else 0
     ahead = pixels_in_line(call)
@@ -352,7 +371,7 @@ def _to_theta_turned(
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
     for i in range(first, last):
-        place_row(there, call, pose, i, call.input_row, call.input_column)
+        place_row(there, call, pose, i, call.input_row, call.input_column, True)
         x_plain = x_by_x = y_plain = y_by_x = as_numbers(line, count_up(0.0)) * 0.0
         for channel in range(call.channels):
             at = channel * call.input_channel
@@ -361,7 +380,7 @@ def _to_theta_turned(
                 starts = read(there.starts, j, COUNT)
                 one, two = gather(pixels, at, starts), gather(pixels, at + right, starts)
                 x, weight = as_numbers(line, centres(j, call.crop_width)), read(line, j, COUNT)
-                if down:
+                if call.dims == 2:
                     three, four = gather(pixels, at + down, starts), gather(pixels, at + down + right, starts)
                     left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
                     by_y = (one * left + two * other) * read(there.y.first_slope, j, COUNT)
@@ -402,7 +421,7 @@ def _to_input_upright(
     data: Any, call: Call, space: int, pose: Any, given: Any, target: Any, first: int, last: int
 ) -> None:
     mixed = numbers(data, space)
-    known = upright(data, call, space + mixed_bytes(call.width, number_size(data)), pose)
+    known = upright(data, call, space + mixed_bytes(call.width, number_size(data)), pose, False)
     rows, columns, reading = known.rows, known.columns, known.reading
     for channel in range(first, last):
         for i in range(call.crop_height):
@@ -426,7 +445,7 @@ def _to_input_turned(
     down = call.width if call.height > 1 else 0
     right = 1 if call.width > 1 else 0
     for i in range(call.crop_height):
-        place_row(there, call, pose, i, call.width, 1)
+        place_row(there, call, pose, i, call.width, 1, False)
         for channel in range(first, last):
             plane = channel * call.height * call.width
             out = channel * call.crop_channel + i * call.crop_row

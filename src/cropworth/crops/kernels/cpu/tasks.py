@@ -10,7 +10,6 @@ import ctypes
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from numba import njit
 
@@ -111,16 +110,18 @@ def _openmp() -> Any:
 
 
 _PARALLEL = _openmp()
+_Kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_Words = ctypes.c_int64 * len(Call._fields)
 
 
 def run(kernel: Any, call: Call) -> None:
     """Run a compiled kernel, `call.tasks` pieces of work taken one after the other by torch's threads."""
     threads = max(1, min(torch.get_num_threads(), call.tasks)) if _PARALLEL else 1
     size = -(-call.workspace_size // LINE) * LINE  # two threads share no cache line
-    space = np.empty(threads * size + LINE, np.uint8)
-    start = -(-space.ctypes.data // LINE) * LINE
-    words = np.array(call._replace(workspace=start, workspace_size=size), np.int64)
+    space = torch.empty(threads * size + LINE, dtype=torch.uint8)
+    start = -(-space.data_ptr() // LINE) * LINE
+    words = _Words(*call._replace(workspace=start, workspace_size=size))
     if threads == 1:
-        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(kernel.address)(words.ctypes.data)
+        _Kernel(kernel.address)(ctypes.addressof(words))
     else:
-        _PARALLEL(kernel.address, words.ctypes.data, threads, 0)
+        _PARALLEL(kernel.address, ctypes.addressof(words), threads, 0)

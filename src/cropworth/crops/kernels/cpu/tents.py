@@ -22,7 +22,7 @@ from cropworth.crops.kernels.cpu.lanes import (
     sum_of,
     write,
 )
-from cropworth.crops.kernels.cpu.linear import held, pair
+from cropworth.crops.kernels.cpu.linear import Pair, held, pair_at, slopes
 from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, longs, number_size, numbers
 from cropworth.crops.kernels.cpu.rows import add_row, centre, centres, copy_row, to_half_widths
 from cropworth.crops.kernels.cpu.taps import tap_count, widest
@@ -159,11 +159,11 @@ def block_at(call: Call, pose: Any, tents: Tents, i: int, j: int) -> Block:
 
 
 @inlined
-def pairs_at(call: Call, tents: Tents, block: Block, along: Tap, across: Tap) -> tuple[Any, Any]:
+def pairs_at(call: Call, tents: Tents, block: Block, along: Tap, across: Tap) -> tuple[Pair, Pair]:
     """The pixels that a tap reads, along both axes of the input."""
     x = block.x + along.place * tents.along.x + across.place * tents.across.x
     y = block.y + along.place * tents.along.y + across.place * tents.across.y
-    return pair(x, call.width, call.padding), pair(y, call.height, call.padding)
+    return pair_at(x, call.width, call.padding), pair_at(y, call.height, call.padding)
 
 
 @called
@@ -182,7 +182,7 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
                 along = tap_at(known.along, block.along, tap % known.along.taps)
                 across = tap_at(known.across, block.across, tap // known.along.taps)
                 x, y = pairs_at(call, known, block, along, across)
-                starts = as_integers(y.pixels) * call.input_row + as_integers(x.pixels) * call.input_column
+                starts = as_integers(y.pixel) * call.input_row + as_integers(x.pixel) * call.input_column
                 left, other = as_numbers(mean, x.first * along.weight), as_numbers(mean, x.second * along.weight)
                 upper, lower = as_numbers(mean, y.first * across.weight), as_numbers(mean, y.second * across.weight)
                 for channel in range(call.channels):
@@ -211,7 +211,7 @@ def to_input(data: Any, call: Call, space: int, theta: int, source: int, result:
                 along = tap_at(known.along, block.along, tap % known.along.taps)
                 across = tap_at(known.across, block.across, tap // known.along.taps)
                 x, y = pairs_at(call, known, block, along, across)
-                write(starts, 0, COUNT, as_integers(y.pixels) * call.width + as_integers(x.pixels))
+                write(starts, 0, COUNT, as_integers(y.pixel) * call.width + as_integers(x.pixel))
                 weight = along.weight * across.weight
                 upper, lower = y.first * weight, y.second * weight
                 write(weights, 0, COUNT, as_numbers(weights, upper * x.first))
@@ -268,16 +268,19 @@ class Derivatives(NamedTuple):
 
 
 @inlined
-def derive(corners: Corners, tents: Tents, block: Block, along: Tap, across: Tap, x: Any, y: Any) -> Derivatives:
+def derive(
+    call: Call, corners: Corners, tents: Tents, block: Block, along: Tap, across: Tap, x: Pair, y: Pair
+) -> Derivatives:
     """The derivatives of a tap's share in the sum of the crop times its gradient; x and y are `pairs_at`."""
+    (left_slope, right_slope), (top_slope, bottom_slope) = slopes(x, call.width), slopes(y, call.height)
     top = corners.top_left * x.first + corners.top_right * x.second
     bottom = corners.bottom_left * x.first + corners.bottom_right * x.second
     left = corners.top_left * y.first + corners.bottom_left * y.second
     right = corners.top_right * y.first + corners.bottom_right * y.second
     value = top * y.first + bottom * y.second
     weight = along.weight * across.weight
-    by_x = (left * x.first_slope + right * x.second_slope) * weight
-    by_y = (top * y.first_slope + bottom * y.second_slope) * weight
+    by_x = (left * left_slope + right * right_slope) * weight
+    by_y = (top * top_slope + bottom * bottom_slope) * weight
     # By how far all taps move along an axis. They are in step with the pixels: by as much as the place moves along it,
     # they stay behind, and what that is depends on the axis's direction.
     moved_along = along.slope * across.weight * value + by_x * tents.along.x + by_y * tents.along.y
@@ -333,8 +336,8 @@ def to_theta(
                 along = tap_at(known.along, block.along, tap % known.along.taps)
                 across = tap_at(known.across, block.across, tap // known.along.taps)
                 x, y = pairs_at(call, known, block, along, across)
-                starts = as_integers(y.pixels) * call.input_row + as_integers(x.pixels) * call.input_column
-                by = derive(corners_at(pixels, line, starts, call), known, block, along, across, x, y)
+                starts = as_integers(y.pixel) * call.input_row + as_integers(x.pixel) * call.input_column
+                by = derive(call, corners_at(pixels, line, starts, call), known, block, along, across, x, y)
                 x_plain, y_plain = x_plain + by.x, y_plain + by.y
                 x_by_x, y_by_x = x_by_x + by.x * middle, y_by_x + by.y * middle
                 along_x, along_y, along_width = along_x + by.along_x, along_y + by.along_y, along_width + by.along_width
