@@ -64,7 +64,7 @@ def sample(
     if reach > 1:
         with torch.autocast(input.device.type, enabled=False):
             input = blur(input, reach, padding)  # noqa: A001
-    if choose(input, poses, mode, antialias).kernel != "torch":
+    if choose(input, poses, mode).kernel != "torch":
         crop = operators.crop(input, poses, tuple(size), padding, antialias)
     else:
         with torch.autocast(input.device.type, enabled=False):
@@ -91,7 +91,7 @@ def explain(
         CropworthError: as `sample`, which is not called.
     """
     _check(input, theta, size, mode, padding, antialias, reach)
-    return choose(input, theta, mode, antialias)
+    return choose(input, theta, mode)
 
 
 def blur(input: Tensor, reach: float, padding: str = "zeros") -> Tensor:  # noqa: A002

@@ -49,7 +49,7 @@ def plain_torch() -> Iterator[None]:
         _only_torch = before
 
 
-def choose(input: Tensor, theta: Tensor, mode: str, antialias: bool) -> Choice:  # noqa: A002
+def choose(input: Tensor, theta: Tensor, mode: str) -> Choice:  # noqa: A002
     """The kernel for crops of input (B, C, ...) at theta (B, rows, columns) or (B, K, rows, columns)."""
     if _only_torch:
         return Choice("torch", "asked for by plain_torch.")
@@ -62,8 +62,6 @@ def choose(input: Tensor, theta: Tensor, mode: str, antialias: bool) -> Choice: 
         return Choice("torch", f"the kernels take affine poses, and theta is of the kind {kind}.")
     if dims == 3:
         return Choice("torch", "the kernels crop images and sequences, and the input is a volume.")
-    if antialias and dims == 2:
-        return Choice("torch", "turned antialiased crops have no kernel yet.")
     if input.dtype not in FLOATS or theta.dtype not in FLOATS:
         return Choice("torch", f"the kernels take floating-point numbers, and got {input.dtype} and {theta.dtype}.")
     if input.device.type not in BY_DEVICE or input.device != theta.device:

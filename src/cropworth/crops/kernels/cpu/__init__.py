@@ -14,8 +14,8 @@ import torch
 from numba import cfunc, types
 from torch import Tensor
 
-from cropworth.crops.kernels.cpu import linear, upright
-from cropworth.crops.kernels.cpu.memory import BFLOAT16, FLOAT16, take
+from cropworth.crops.kernels.cpu import linear, tents, upright
+from cropworth.crops.kernels.cpu.memory import BFLOAT16, FLOAT16, doubles, take
 from cropworth.crops.kernels.cpu.taps import PADDINGS
 from cropworth.crops.kernels.cpu.tasks import NEXT_TASK, NEXT_WORKER, Call, read, run
 from cropworth.crops.kernels.reference import LARGEST_SCALE
@@ -74,7 +74,10 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
         parts=parts,
         total=total,
         workspace=0,
-        workspace_size=_workspace(name, theta, (height, width), (rows, columns), dims, antialias, crops.dtype),
+        workspace_size=max(
+            _workspace(name, theta, (height, width), (rows, columns), dims, antialias, crops.dtype),
+            tents.workspace(channels, max(4, crops.element_size())),
+        ),
         crops=count,
         channels=channels,
         height=height,
@@ -177,10 +180,13 @@ def _kernels(stamp: int) -> dict[str, Any]:
             theta = call.theta + 48 * unit
             source = call.input + call.element * item * call.input_item
             target = call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
-            if call.antialias:
+            pose = doubles(theta)
+            if not call.antialias:
+                linear.crop(data, call, space, theta, source, target, first, last)
+            elif pose[1] == 0.0 and pose[3] == 0.0:
                 upright.crop(data, call, space, theta, source, target, first, last)
             else:
-                linear.crop(data, call, space, theta, source, target, first, last)
+                tents.crop(data, call, space, theta, source, target, first, last)
 
     def to_theta(data: Any) -> None:
         call = read(data)
@@ -196,10 +202,13 @@ def _kernels(stamp: int) -> dict[str, Any]:
             source = call.input + call.element * item * call.input_item
             target = call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
             result = call.sums + 48 * task
-            if call.antialias:
+            pose = doubles(theta)
+            if not call.antialias:
+                linear.to_theta(data, call, space, theta, source, target, result, first, last)
+            elif pose[1] == 0.0 and pose[3] == 0.0:
                 upright.to_theta(data, call, space, theta, source, target, result, first, last)
             else:
-                linear.to_theta(data, call, space, theta, source, target, result, first, last)
+                tents.to_theta(data, call, space, theta, source, target, result, first, last)
 
     def to_input(data: Any) -> None:
         call = read(data)
@@ -215,9 +224,12 @@ def _kernels(stamp: int) -> dict[str, Any]:
             for k in range(call.crops):
                 theta = call.theta + 48 * (item * call.crops + k)
                 target = call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
-                if call.antialias:
+                pose = doubles(theta)
+                if not call.antialias:
+                    linear.to_input(data, call, space, theta, target, result, first, last)
+                elif pose[1] == 0.0 and pose[3] == 0.0:
                     upright.to_input(data, call, space, theta, target, result, first, last)
                 else:
-                    linear.to_input(data, call, space, theta, target, result, first, last)
+                    tents.to_input(data, call, space, theta, target, result, first, last)
 
     return {"crop": crop, "to_theta": to_theta, "to_input": to_input}

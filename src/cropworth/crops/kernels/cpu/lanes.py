@@ -154,6 +154,18 @@ def as_numbers(typing: Any, like: Any, value: Any) -> Any:
 
 
 @intrinsic
+def as_doubles(typing: Any, value: Any) -> Any:
+    """Lanes of numbers as float64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if value.element == types.float64:
+            return args[0]
+        return builder.fpext(args[0], ir.VectorType(ir.DoubleType(), COUNT))
+
+    return Lanes(types.float64)(value), generate
+
+
+@intrinsic
 def as_integers(typing: Any, value: Any) -> Any:
     """Whole numbers in lanes of float64 as int64."""
 

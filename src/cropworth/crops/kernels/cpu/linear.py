@@ -80,9 +80,15 @@ def side_at(data: Any, space: int, count: int) -> Side:
 
 
 @inlined
+def held(at: Any) -> Any:
+    """Lanes of places within what integers hold; NaN, which compares as false, becomes one too."""
+    return choose(at >= -FAR, choose(at <= FAR, at, FAR), -FAR)
+
+
+@inlined
 def in_frame(at: Any, pixels: int, padding: int) -> tuple[Any, Any]:
     """Lanes of places in pixels, moved to where no other padding than zeros is needed, and the derivatives of that."""
-    at = choose(at >= -FAR, choose(at <= FAR, at, FAR), -FAR)  # what is not a number is far out as well
+    at = held(at)
     turn = at * 0.0 + 1.0
     if padding == REFLECTION:
         turn = choose(at < -0.5, -1.0, turn)
@@ -98,27 +104,60 @@ def in_frame(at: Any, pixels: int, padding: int) -> tuple[Any, Any]:
     return at, turn
 
 
+class Pair(NamedTuple):
+    """Lanes of places along one axis of the input: what is read there, in float64.
+
+    Attributes:
+        pixel: the first of two neighbouring pixels.
+        first: its weight.
+        second: the other's.
+        away: how far the place is from the first pixel.
+        turn: the derivative of that by the place before it was moved to the frame.
+    """
+
+    pixel: Any
+    first: Any
+    second: Any
+    away: Any
+    turn: Any
+
+
 @inlined
-def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, derive: bool) -> None:
-    """Fill the tables of the places from `place` on, which are at these lanes of normalised coordinates."""
-    at, turn = in_frame((at + 1.0) * (0.5 * pixels) - 0.5, pixels, padding)
+def pair_at(at: Any, pixels: int, padding: int) -> Pair:
+    """What is read at lanes of places in pixels."""
+    at, turn = in_frame(at, pixels, padding)
     below = floored(at)
     last = max(pixels - 2.0, 0.0)
     pixel = choose(below <= 0.0, 0.0, choose(below >= last, last, below))
     away = at - pixel
-    # A pixel weighs 1 less its distance. Where one of the two taps lies outside, the pair is the two pixels at the edge.
+    # A pixel weighs 1 less its distance. If one of the two taps lies outside, the pair is the two pixels at the edge.
     first = choose(away < 0.0, away + 1.0, away * -1.0 + 1.0)
     second = choose(away < 1.0, away, away * -1.0 + 2.0)
     if pixels == 1:
         second = second * 0.0
-    write(side.pixels, place, COUNT, as_integers(pixel))
-    write(side.first, place, COUNT, as_numbers(side.first, choose(first >= 0.0, first, 0.0)))
-    write(side.second, place, COUNT, as_numbers(side.first, choose(second >= 0.0, second, 0.0)))
+    return Pair(pixel, choose(first >= 0.0, first, 0.0), choose(second >= 0.0, second, 0.0), away, turn)
+
+
+@inlined
+def slopes(pair: Pair, pixels: int) -> tuple[Any, Any]:
+    """The derivatives of a pair's weights by the place."""
+    away, turn = pair.away, pair.turn
+    first = choose(away < 0.0, choose(away >= -1.0, turn, 0.0), choose(away < 1.0, turn * -1.0, 0.0))
+    second = choose(away < 1.0, choose(away >= 0.0, turn, 0.0), choose(away < 2.0, turn * -1.0, 0.0))
+    if pixels == 1:
+        second = second * 0.0
+    return first, second
+
+
+@inlined
+def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, derive: bool) -> None:
+    """Fill the tables of the places from `place` on, which are at these lanes of normalised coordinates."""
+    pair = pair_at((at + 1.0) * (0.5 * pixels) - 0.5, pixels, padding)
+    write(side.pixels, place, COUNT, as_integers(pair.pixel))
+    write(side.first, place, COUNT, as_numbers(side.first, pair.first))
+    write(side.second, place, COUNT, as_numbers(side.first, pair.second))
     if derive:
-        first_slope = choose(away < 0.0, choose(away >= -1.0, turn, 0.0), choose(away < 1.0, turn * -1.0, 0.0))
-        second_slope = choose(away < 1.0, choose(away >= 0.0, turn, 0.0), choose(away < 2.0, turn * -1.0, 0.0))
-        if pixels == 1:
-            second_slope = second_slope * 0.0
+        first_slope, second_slope = slopes(pair, pixels)
         write(side.first_slope, place, COUNT, as_numbers(side.first, first_slope))
         write(side.second_slope, place, COUNT, as_numbers(side.first, second_slope))
 
@@ -245,7 +284,7 @@ def _crop_turned(data: Any, call: Call, space: int, pose: Any, pixels: Any, resu
                 starts = read(there.starts, j, COUNT)
                 left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
                 value = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
-                if down:
+                if call.dims == 2:
                     low = gather(pixels, at + down, starts) * left + gather(pixels, at + down + right, starts) * other
                     value = value * read(there.y.first, j, COUNT) + low * read(there.y.second, j, COUNT)
                 write(result, out + j, call.crop_width - j, value)
@@ -341,7 +380,7 @@ def _to_theta_turned(
                 starts = read(there.starts, j, COUNT)
                 one, two = gather(pixels, at, starts), gather(pixels, at + right, starts)
                 x, weight = as_numbers(line, centres(j, call.crop_width)), read(line, j, COUNT)
-                if down:
+                if call.dims == 2:
                     three, four = gather(pixels, at + down, starts), gather(pixels, at + down + right, starts)
                     left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
                     by_y = (one * left + two * other) * read(there.y.first_slope, j, COUNT)
