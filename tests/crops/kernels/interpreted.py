@@ -10,7 +10,7 @@ from triton.runtime import interpreter
 
 from cropworth.crops.kernels import cuda, reference
 from cropworth.crops.sampling import PADDINGS
-from triton_cases import LAYOUTS, STORED, Case, draw_case
+from kernel_cases import LAYOUTS, STORED, Case, draw_case
 
 original = interpreter._patch_lang_tensor
 
@@ -51,7 +51,7 @@ SIDES = st.tuples(st.integers(1, 7), st.integers(1, 7))
     layout=st.sampled_from(list(LAYOUTS)),
 )
 def test_bilinear_crops(**drawn: object) -> None:
-    draw_case(**drawn).check()
+    draw_case(**drawn).check(cuda)
 
 
 @settings(max_examples=10)
@@ -66,7 +66,7 @@ def test_bilinear_crops(**drawn: object) -> None:
     layout=st.sampled_from(list(LAYOUTS)),
 )
 def test_upright_antialiased_crops(**drawn: object) -> None:
-    draw_case(turned=False, antialias=True, **drawn).check()
+    draw_case(turned=False, antialias=True, **drawn).check(cuda)
 
 
 @settings(max_examples=10)
@@ -82,17 +82,19 @@ def test_upright_antialiased_crops(**drawn: object) -> None:
     layout=st.sampled_from(list(LAYOUTS)),
 )
 def test_crops_of_sequences(**drawn: object) -> None:
-    draw_case(dims=1, **drawn).check()
+    draw_case(dims=1, **drawn).check(cuda)
 
 
 @pytest.mark.parametrize(("seed", "padding"), list(enumerate(PADDINGS)))
 def test_turned_antialiased_crops(seed: int, padding: str) -> None:
-    draw_case(seed, crops=1, shape=(4, 5), size=(3, 2), padding=padding, antialias=True, dtype=torch.float64).check()
+    draw_case(seed, crops=1, shape=(4, 5), size=(3, 2), padding=padding, antialias=True, dtype=torch.float64).check(
+        cuda
+    )
 
 
 def test_blocks_and_shares_of_channels_meet() -> None:
     """More pixels and channels than a program takes."""
-    draw_case(0, crops=1, channels=9, shape=(20, 30), size=(23, 25)).check()
+    draw_case(0, crops=1, channels=9, shape=(20, 30), size=(23, 25)).check(cuda)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, of infinities; a GPU has no words for them
@@ -101,7 +103,7 @@ def test_a_theta_may_be_anything_finite(padding: str) -> None:
     ramp = torch.arange(12.0).view(1, 1, 3, 4)
     far = torch.tensor([[[[0.0, 0.0, 1e30], [0.0, 0.0, 1e30]]], [[[1e30, -1e30, 0.0], [0.0, 0.0, -1e30]]]])
     case = Case(ramp.expand(2, 1, 3, 4), far, torch.ones(2, 1, 1, 2, 2), padding, antialias=False)
-    crop, to_input, to_theta = case.run()
+    crop, to_input, to_theta = case.run(cuda)
     assert crop.isfinite().all()
     assert to_theta.isfinite().all()
     torch.testing.assert_close(to_input.sum().item(), 0.0 if padding == "zeros" else 8.0)
@@ -117,7 +119,7 @@ def test_a_crop_without_area(antialias: bool) -> None:
     flat = torch.tensor([[[[0.0, 0.0, 0.13], [0.0, 0.61, 0.07]], [[0.3, 0.2, 0.11], [0.6, 0.4, 0.05]]]])
     poses = flat[:, :1] if antialias else flat
     case = Case(torch.randn(1, 2, 5, 6), poses, torch.randn(1, poses.shape[1], 2, 3, 4), "zeros", antialias)
-    for found, expected in zip(case.run()[:2], case.expected()[:2], strict=True):
+    for found, expected in zip(case.run(cuda)[:2], case.expected()[:2], strict=True):
         torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=0)
 
 
@@ -134,7 +136,7 @@ def test_places_far_from_the_first_pixel_are_exact() -> None:
 def test_crops_on_top_of_each_other_add_up() -> None:
     one = draw_case(3, crops=1)
     several = Case(one.input, one.poses.expand(1, 3, 2, 3), one.grad.expand(1, 3, 2, 3, 4), "zeros", antialias=False)
-    torch.testing.assert_close(several.run()[1], 3 * one.run()[1])
+    torch.testing.assert_close(several.run(cuda)[1], 3 * one.run()[1])
 
 
 @pytest.mark.parametrize(("batch", "crops"), [(0, 2), (2, 0)])
@@ -142,6 +144,6 @@ def test_nothing_to_do(batch: int, crops: int) -> None:
     case = Case(
         torch.rand(batch, 2, 5, 6), torch.rand(batch, crops, 2, 3), torch.rand(batch, crops, 2, 3, 4), "zeros", False
     )
-    crop, to_input, to_theta = case.run()
+    crop, to_input, to_theta = case.run(cuda)
     assert (crop.shape, to_theta.shape) == (case.grad.shape, case.poses.shape)
     torch.testing.assert_close(to_input, torch.zeros(batch, 2, 5, 6))

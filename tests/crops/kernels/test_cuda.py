@@ -16,7 +16,7 @@ from triton.compiler import ASTSource  # noqa: E402
 
 from cropworth.crops.kernels import cuda  # noqa: E402
 from cropworth.crops.sampling import PADDINGS  # noqa: E402
-from triton_cases import Case, draw_case  # noqa: E402
+from kernel_cases import Case, draw_case  # noqa: E402
 
 
 def test_the_kernels_are_right_in_tritons_interpreter() -> None:
@@ -78,6 +78,6 @@ def test_the_kernels_are_right_on_a_gpu_and_the_same_in_every_run(
         antialias=antialias, dtype=dtype,
     )  # fmt: skip
     case = Case(drawn.input.cuda(), drawn.poses.cuda(), drawn.grad.cuda(), padding, antialias)
-    case.check()
-    for first, second in zip(case.run(), case.run(), strict=True):
+    case.check(cuda)
+    for first, second in zip(case.run(cuda), case.run(), strict=True):
         assert torch.equal(first, second)

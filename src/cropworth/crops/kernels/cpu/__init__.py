@@ -1,42 +1,47 @@
-"""The CPU's kernels, in Numba: compiled when they are first used, and then kept on disk."""
+"""The CPU's kernels, in Numba: compiled when they are first used, and then kept on disk.
+
+Where the loops are: `linear` interpolates, `upright` averages along the input's axes and `tents` along a turned crop's.
+`compiled` makes programs of them that threads run, `tasks` runs these.
+"""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numba import cfunc, types
 from torch import Tensor
 
 from cropworth.crops.kernels.cpu import linear, tents, upright
-from cropworth.crops.kernels.cpu.memory import BFLOAT16, FLOAT16, doubles, take
+from cropworth.crops.kernels.cpu.compiled import compiled
 from cropworth.crops.kernels.cpu.taps import PADDINGS
-from cropworth.crops.kernels.cpu.tasks import NEXT_TASK, NEXT_WORKER, Call, read, run
-from cropworth.crops.kernels.reference import LARGEST_SCALE
+from cropworth.crops.kernels.cpu.tasks import Call, run
 
-ELEMENTS = {
-    torch.float32: types.float32,
-    torch.float64: types.float64,
-    torch.float16: FLOAT16,
-    torch.bfloat16: BFLOAT16,
-}
+# A call is cut into about as many pieces, but not into smaller ones, in numbers of a crop. How many processors there
+# are has no part in it, so that the same numbers are added up in the same order everywhere.
+PIECES, SMALLEST = 16, 8192
 
 
 def crop(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: str, antialias: bool) -> Tensor:  # noqa: A002
-    """Crops (B, K, C, *size) of input (B, C, ...) at affine poses (B, K, d, d + 1); see `sampling.sample`."""
+    """Crops of the input by linear interpolation, or averaged where they shrink it; see `sampling.sample`.
+
+    Args:
+        input: (B, C, T) or (B, C, H, W), of any strides; float16, bfloat16, float32 or float64.
+        poses: affine, (B, K, d, d + 1).
+        size: the crop's size in pixels, (t,) or (h, w).
+        padding: ``zeros``, ``border`` or ``reflection``.
+        antialias: average what is shrunk.
+
+    Returns:
+        (B, K, C, *size), of input's type; the sums behind it are float32, of a float64 input float64.
+    """
     result = torch.empty((*poses.shape[:2], input.shape[1], *size), dtype=input.dtype)
     _run("crop", input, poses, result, padding, antialias)
     return result
 
 
 def to_theta(grad: Tensor, input: Tensor, poses: Tensor, padding: str, antialias: bool) -> Tensor:  # noqa: A002
-    """The gradient (B, K, d, d + 1) to the poses, of the gradient (B, K, C, *size) to the crops."""
+    """The gradient to the poses of `crop`: grad (B, K, C, *size), of any strides -> (B, K, d, d + 1), poses' type."""
     sums = _run("to_theta", input, poses, grad, padding, antialias)  # (B * K, parts, 6)
     gradient = (sums.sum(1) if sums.shape[1] > 1 else sums).view(*poses.shape[:2], 2, 3)
     if poses.shape[-2] == 1:
@@ -45,7 +50,10 @@ def to_theta(grad: Tensor, input: Tensor, poses: Tensor, padding: str, antialias
 
 
 def to_input(grad: Tensor, poses: Tensor, shape: Sequence[int], padding: str, antialias: bool) -> Tensor:
-    """The gradient to the input, of this shape; only what the crops read is ever touched."""
+    """The gradient to the input of `crop`, of this shape: grad (B, K, C, *size), of any strides -> grad's type.
+
+    Only what the crops read is touched; of a half, whose sums are float32, all of it is, when it is rounded.
+    """
     # Zeros that the system hands out as they are: memory that no crop read is not even mapped.
     result = torch.from_numpy(np.zeros(tuple(shape), np.float64 if grad.dtype == torch.float64 else np.float32))
     _run("to_input", result, poses, grad, padding, antialias)
@@ -53,20 +61,17 @@ def to_input(grad: Tensor, poses: Tensor, shape: Sequence[int], padding: str, an
 
 
 def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, antialias: bool) -> Tensor:  # noqa: A002
-    dims, (batch, count) = poses.shape[-2], poses.shape[:2]
-    theta = _as_images(poses)
+    """Run a kernel; its sums for theta, of each crop and each of its parts, (B * K, parts, 6) in float64."""
+    theta, count, channels = _as_images(poses), poses.shape[1], input.shape[1]
+    to_input = name == "to_input"
+    # A sequence is an image of one row.
     height, width = (1, *input.shape[2:])[-2:]
     rows, columns = (1, *crops.shape[3:])[-2:]
-    channels = input.shape[1]
-    parts = 1
-    if name == "to_input":
-        units, total = batch, channels
-    else:
-        units, total = batch * count, rows
-    if units:
-        work = channels * rows * columns * (count if name == "to_input" else 1)
-        parts = max(1, min(-(-TASKS // units), total, work // SMALLEST))
-    sums = torch.empty((units, parts, 6), dtype=torch.float64) if name == "to_theta" else None
+    input_strides, crop_strides = input.stride(), crops.stride()
+    units, total = (len(input), channels) if to_input else (len(input) * count, rows)
+    work = channels * rows * columns * (count if to_input else 1)
+    parts = max(1, min(-(-PIECES // max(1, units)), total, work // SMALLEST))
+    sums = torch.empty((units, parts, 6) if name == "to_theta" else 0, dtype=torch.float64)
     call = Call(
         next_task=0,
         next_worker=0,
@@ -74,68 +79,40 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
         parts=parts,
         total=total,
         workspace=0,
-        workspace_size=max(
-            _workspace(name, theta, (height, width), (rows, columns), dims, antialias, crops.dtype),
-            tents.workspace(channels, max(4, crops.element_size())),
-        ),
+        workspace_size=0,
         crops=count,
         channels=channels,
         height=height,
         width=width,
         crop_height=rows,
         crop_width=columns,
-        dims=dims,
+        dims=poses.shape[-2],
         padding=PADDINGS.index(padding),
         antialias=int(antialias),
         element=crops.element_size(),
         theta=theta.data_ptr(),
         input=input.data_ptr(),
-        input_item=input.stride(0),
-        input_channel=input.stride(1),
-        input_row=input.stride(2) if dims == 2 else 0,
-        input_column=input.stride(-1),
+        input_item=input_strides[0],
+        input_channel=input_strides[1],
+        input_row=input_strides[2] if height > 1 else 0,
+        input_column=input_strides[-1],
         crop=crops.data_ptr(),
-        crop_item=crops.stride(0),
-        crop_crop=crops.stride(1),
-        crop_channel=crops.stride(2),
-        crop_row=crops.stride(3) if dims == 2 else 0,
-        crop_column=crops.stride(-1),
-        sums=sums.data_ptr() if sums is not None else 0,
+        crop_item=crop_strides[0],
+        crop_crop=crop_strides[1],
+        crop_channel=crop_strides[2],
+        crop_row=crop_strides[3] if rows > 1 else 0,
+        crop_column=crop_strides[-1],
+        sums=sums.data_ptr(),
     )
-    if call.tasks:
-        run(_compiled(name, crops.dtype), call)
-    return sums if sums is not None else crops
-
-
-TASKS, SMALLEST = 16, 8192
-
-
-def _workspace(
-    name: str,
-    theta: Tensor,
-    pixels: tuple[int, int],
-    places: tuple[int, int],
-    dims: int,
-    antialias: bool,
-    dtype: torch.dtype,
-) -> int:
-    number = 8 if dtype == torch.float64 else 4
-    derive = name == "to_theta"
-    lengths = [1.0, 1.0]
-    if antialias and len(theta):
-        scales = theta.flatten(0, 1).abs().amax(0)
-        for axis in range(2):
-            most = max(1.0, LARGEST_SCALE[dims] * max(pixels) / places[axis])
-            lengths[axis] = min(max(1.0, scales[1 - axis, 1 - axis].item() * pixels[axis] / places[axis]), most)
-    runs = [min(math.ceil(2 * length), count) for length, count in zip(lengths, pixels, strict=True)]
-    tables = sum(
-        (size + 16) * (8 + (3 if derive else 1) * (run + 16) * number) + 64
-        for size, run in zip(places, runs, strict=True)
-    )
-    lines = (3 if derive else 1) * (pixels[1] + 8) * number
-    full = sum((size + 16) * (16 + 4 * number) for size in (*places, places[1]))
-    lines += 128 * number * 3 + 12 * (places[1] + 16)
-    return tables + full + 8 * places[1] + lines + places[1] * (48 + 4 * number) + places[1] * (40 + 8 * number)
+    if theta.numel():
+        number, derive = (8 if crops.dtype == torch.float64 else 4), name == "to_theta"
+        room = linear.workspace(call, number)
+        if antialias:
+            scales = theta.flatten(0, 1).abs().amax(0)
+            room = max(room, tents.workspace(call, number))
+            room = max(room, upright.workspace(call, number, derive, scales[1, 1].item(), scales[0, 0].item()))
+        run(compiled(name, crops.dtype), call._replace(workspace_size=room))
+    return sums
 
 
 def _as_images(poses: Tensor) -> Tensor:
@@ -149,87 +126,3 @@ def _as_images(poses: Tensor) -> Tensor:
     theta = finite.new_zeros((*poses.shape[:2], 2, 3))
     theta[..., 0, ::2] = finite[..., 0, :]
     return theta
-
-
-@functools.cache
-def _compiled(name: str, dtype: torch.dtype) -> Any:
-    signature = types.void(types.CPointer(ELEMENTS[dtype]))
-    return cfunc(signature, cache=True, error_model="numpy")(_kernels(_stamp())[name])
-
-
-@functools.cache
-def _stamp() -> int:
-    """Of all files of the kernels: Numba's cache looks at the one alone that a kernel begins in."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return int.from_bytes(hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big") + 1
-
-
-def _kernels(stamp: int) -> dict[str, Any]:
-    """What threads run: each takes one piece of work after the other."""
-
-    def crop(data: Any) -> None:
-        call = read(data)
-        space = call.workspace + call.workspace_size * take(data, NEXT_WORKER) * min(stamp, 1)
-        while True:
-            task = take(data, NEXT_TASK)
-            if task >= call.tasks:
-                break
-            unit, part = task // call.parts, task % call.parts
-            first, last = call.total * part // call.parts, call.total * (part + 1) // call.parts
-            item, k = unit // call.crops, unit % call.crops
-            theta = call.theta + 48 * unit
-            source = call.input + call.element * item * call.input_item
-            target = call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
-            pose = doubles(theta)
-            if not call.antialias:
-                linear.crop(data, call, space, theta, source, target, first, last)
-            elif pose[1] == 0.0 and pose[3] == 0.0:
-                upright.crop(data, call, space, theta, source, target, first, last)
-            else:
-                tents.crop(data, call, space, theta, source, target, first, last)
-
-    def to_theta(data: Any) -> None:
-        call = read(data)
-        space = call.workspace + call.workspace_size * take(data, NEXT_WORKER) * min(stamp, 1)
-        while True:
-            task = take(data, NEXT_TASK)
-            if task >= call.tasks:
-                break
-            unit, part = task // call.parts, task % call.parts
-            first, last = call.total * part // call.parts, call.total * (part + 1) // call.parts
-            item, k = unit // call.crops, unit % call.crops
-            theta = call.theta + 48 * unit
-            source = call.input + call.element * item * call.input_item
-            target = call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
-            result = call.sums + 48 * task
-            pose = doubles(theta)
-            if not call.antialias:
-                linear.to_theta(data, call, space, theta, source, target, result, first, last)
-            elif pose[1] == 0.0 and pose[3] == 0.0:
-                upright.to_theta(data, call, space, theta, source, target, result, first, last)
-            else:
-                tents.to_theta(data, call, space, theta, source, target, result, first, last)
-
-    def to_input(data: Any) -> None:
-        call = read(data)
-        space = call.workspace + call.workspace_size * take(data, NEXT_WORKER) * min(stamp, 1)
-        number = call.element if call.element == 8 else 4
-        while True:
-            task = take(data, NEXT_TASK)
-            if task >= call.tasks:
-                break
-            item, part = task // call.parts, task % call.parts
-            first, last = call.total * part // call.parts, call.total * (part + 1) // call.parts
-            result = call.input + number * item * call.input_item
-            for k in range(call.crops):
-                theta = call.theta + 48 * (item * call.crops + k)
-                target = call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
-                pose = doubles(theta)
-                if not call.antialias:
-                    linear.to_input(data, call, space, theta, target, result, first, last)
-                elif pose[1] == 0.0 and pose[3] == 0.0:
-                    upright.to_input(data, call, space, theta, target, result, first, last)
-                else:
-                    tents.to_input(data, call, space, theta, target, result, first, last)
-
-    return {"crop": crop, "to_theta": to_theta, "to_input": to_input}

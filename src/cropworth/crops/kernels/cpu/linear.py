@@ -29,6 +29,7 @@ from cropworth.crops.kernels.cpu.memory import (
     longs,
     number_size,
     numbers,
+    shared,
 )
 from cropworth.crops.kernels.cpu.rows import (
     AHEAD,
@@ -43,6 +44,7 @@ from cropworth.crops.kernels.cpu.rows import (
     mixed_bytes,
     pixels_in_line,
     reading_at,
+    reading_bytes,
     to_half_widths,
     whole,
 )
@@ -60,7 +62,7 @@ class Side(NamedTuple):
     second_slope: Any
 
 
-@inlined
+@shared
 def side_bytes(count: int, number: int) -> int:
     """Bytes of a side's tables."""
     return whole(count) * (8 + 4 * number)
@@ -160,6 +162,13 @@ def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, derive: bo
         first_slope, second_slope = slopes(pair, pixels)
         write(side.first_slope, place, COUNT, as_numbers(side.first, first_slope))
         write(side.second_slope, place, COUNT, as_numbers(side.first, second_slope))
+
+
+def workspace(call: Call, number: int) -> int:
+    """Bytes that a worker needs, in numbers of so many bytes."""
+    sides = side_bytes(call.crop_height, number) + 2 * side_bytes(call.crop_width, number)
+    lines = 2 * mixed_bytes(call.width, number) + whole(call.crop_width) * (number + 8)
+    return sides + lines + reading_bytes(call.crop_width)
 
 
 class Upright(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 FLOAT16, BFLOAT16 = types.uint16, types.int16
 LINE = 64  # bytes of a cache line
@@ -24,6 +24,9 @@ _WORD, _WORD32 = ir.IntType(64), ir.IntType(32)
 _RULES: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", "nsz"}}
 called: Any = njit(**_RULES)
 inlined: Any = njit(inline="always", **_RULES)
+
+# For sizes of workspaces, which Python asks for too.
+shared: Any = register_jitable(inline="always")
 
 
 def wide(element: Any) -> Any:

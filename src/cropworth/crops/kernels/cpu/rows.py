@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cropworth.crops.kernels.cpu.lanes import COUNT, choose, count_up, read, sum_of, write
-from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, integers, load, longs, prefetch
+from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, integers, load, longs, prefetch, shared
 from cropworth.crops.kernels.cpu.tasks import Call
 
 AHEAD = 2  # rows of a crop between asking for what one reads and reading it
 FAR = 2.0**40  # pixels; further out every place is alike, and integers hold it
 
 
-@inlined
+@shared
 def whole(count: int) -> int:
     """A number of places or pixels as whole lanes."""
     return (count + COUNT - 1) // COUNT * COUNT
@@ -46,7 +46,7 @@ def ask_for(source: Any, at: int, call: Call, line: int, left: int, span: int, r
             prefetch(source, here + i * call.input_column)
 
 
-@inlined
+@shared
 def mixed_bytes(width: int, number: int) -> int:
     """Bytes of a mixed row, with room after it for lanes that are read and not used."""
     return (whole(width) + 5 * COUNT) * number
@@ -70,7 +70,7 @@ class Reading(NamedTuple):
     span: int
 
 
-@inlined
+@shared
 def reading_bytes(count: int) -> int:
     """Bytes of the tables of a reading."""
     return 12 * whole(count)

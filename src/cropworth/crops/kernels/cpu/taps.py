@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, longs, number_size, numbers
+from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, longs, number_size, numbers, shared
 from cropworth.crops.kernels.cpu.rows import FAR, centre, whole
 from cropworth.crops.kernels.reference import LARGEST_SCALE
 
@@ -49,19 +49,19 @@ def in_pixels(place: float, count: int) -> float:
     return min(max((place + 1.0) * (0.5 * count) - 0.5, -FAR), FAR)
 
 
-@called
+@shared
 def widest(size: int, longest: int, dims: int) -> float:
     """Half the widest tent, in pixels, along an axis of `size` places; the input's longest side is `longest`."""
     return max(1.0, (_LARGEST_1D if dims == 1 else _LARGEST_2D) * longest / size)
 
 
-@called
+@shared
 def tap_count(width: float) -> int:
     """How many pixels a tent of this half-width may touch: two where it interpolates linearly."""
     return math.ceil(2.0 * width)
 
 
-@called
+@shared
 def axis_bytes(size: int, run: int, number: int, derive: bool) -> int:
     """Bytes of a table of `size` places with runs of so many numbers of so many bytes."""
     return (whole(size) * (8 + (3 if derive else 1) * whole(run) * number) + LINE - 1) // LINE * LINE

@@ -29,9 +29,9 @@ from cropworth.crops.kernels.cpu.taps import tap_count, widest
 from cropworth.crops.kernels.cpu.tasks import Call
 
 
-def workspace(channels: int, number: int) -> int:
-    """Bytes that a worker needs for crops of so many channels, in numbers of so many bytes."""
-    return max(channels, 8) * COUNT * number
+def workspace(call: Call, number: int) -> int:
+    """Bytes that a worker needs, in numbers of so many bytes."""
+    return max(call.channels, 8) * COUNT * number
 
 
 class Tent(NamedTuple):

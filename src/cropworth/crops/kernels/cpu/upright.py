@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cropworth.crops.kernels.cpu.lanes import COUNT, as_numbers, count_up, dots, pick, read, sum_of, write
-from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, number_size, numbers
+from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, number_size, numbers, shared
 from cropworth.crops.kernels.cpu.rows import (
     AHEAD,
     Reading,
@@ -23,10 +23,11 @@ from cropworth.crops.kernels.cpu.rows import (
     mixed_bytes,
     pixels_in_line,
     reading_at,
+    reading_bytes,
     to_half_widths,
     whole,
 )
-from cropworth.crops.kernels.cpu.taps import Axis, axis_bytes, place_axis, widest
+from cropworth.crops.kernels.cpu.taps import Axis, axis_bytes, place_axis, tap_count, widest
 from cropworth.crops.kernels.cpu.tasks import Call
 
 
@@ -38,10 +39,19 @@ class Tables(NamedTuple):
     reading: Reading
 
 
-@inlined
+@shared
 def half_width(scale: float, pixels: int, size: int, call: Call) -> float:
     """Half the tent's width in pixels, by `reference`: as many as a pixel of the crop covers, at least one."""
     return min(max(abs(scale) * pixels / size, 1.0), widest(size, max(call.height, call.width), call.dims))
+
+
+def workspace(call: Call, number: int, derive: bool, tall: float, wide: float) -> int:
+    """Bytes that a worker needs for crops whose scales are at most `tall` and `wide`."""
+    rows = min(tap_count(half_width(tall, call.height, call.crop_height, call)), call.height)
+    columns = min(tap_count(half_width(wide, call.width, call.crop_width, call)), call.width)
+    axes = axis_bytes(call.crop_height, rows, number, derive) + axis_bytes(call.crop_width, columns, number, derive)
+    lines = (3 if derive else 1) * mixed_bytes(call.width, number) + whole(call.crop_width) * number
+    return axes + lines + reading_bytes(call.crop_width)
 
 
 @called

@@ -1,13 +1,14 @@
-"""Calls of the Triton kernels, and how far their answers are from the definition's, in float64."""
+"""Calls of kernels, and how far their answers are from the definition's, in float64."""
 
 import math
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from cropworth.crops.geometry import map_points, pixel_centres
-from cropworth.crops.kernels import cuda, reference
+from cropworth.crops.kernels import reference
 
 # Of values and gradients, against the largest: the sums' rounding, or that of the type they are stored in.
 SUMS = {torch.float64: 1e-12, torch.float32: 1e-5, torch.float16: 1e-5, torch.bfloat16: 1e-5}
@@ -26,12 +27,12 @@ class Case:
     def size(self) -> tuple[int, ...]:
         return tuple(self.grad.shape[3:])
 
-    def run(self) -> tuple[Tensor, Tensor, Tensor]:
+    def run(self, kernels: ModuleType) -> tuple[Tensor, Tensor, Tensor]:
         """The crop, and the gradients to the input and to the poses."""
         return (
-            cuda.crop(self.input, self.poses, self.size, self.padding, self.antialias),
-            cuda.to_input(self.grad, self.poses, tuple(self.input.shape), self.padding, self.antialias),
-            cuda.to_theta(self.grad, self.input, self.poses, self.padding, self.antialias),
+            kernels.crop(self.input, self.poses, self.size, self.padding, self.antialias),
+            kernels.to_input(self.grad, self.poses, tuple(self.input.shape), self.padding, self.antialias),
+            kernels.to_theta(self.grad, self.input, self.poses, self.padding, self.antialias),
         )
 
     def expected(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -40,9 +41,9 @@ class Case:
         to_input, to_theta = torch.autograd.grad(crop, leaves, self.grad.double())
         return crop.detach(), to_input, to_theta
 
-    def check(self) -> None:
+    def check(self, kernels: ModuleType) -> None:
         wanted = [self.input.dtype, self.grad.dtype, self.poses.dtype]
-        for found, expected, dtype in zip(self.run(), self.expected(), wanted, strict=True):
+        for found, expected, dtype in zip(self.run(kernels), self.expected(), wanted, strict=True):
             assert found.shape == expected.shape
             assert found.dtype == dtype
             # The gradient to theta is a sum that no rounding of the input's type enters.
