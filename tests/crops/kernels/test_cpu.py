@@ -120,12 +120,16 @@ def test_poses_beyond_all_bounds_stay_in_memory(padding: str, antialias: bool, s
 def test_a_pose_that_is_not_finite_disturbs_no_other() -> None:
     """In a compiled graph the kernels see such poses before anybody has looked."""
     case = draw_case(7, batch=2, crops=1)
-    bad = case.poses.clone()
-    bad[0, 0, 1, 1] = float("nan")
-    for antialias in (False, True):
-        found = cpu.crop(case.input, bad, case.size, "zeros", antialias)
-        expected = cpu.crop(case.input, case.poses, case.size, "zeros", antialias)
-        assert torch.equal(found[1], expected[1])
+    for turn in (0.0, 1.0):  # of a crop that is upright, and of a turned one
+        good, bad = (case.poses * torch.tensor([[1, turn, 1], [turn, 1, 1]]) for _ in range(2))
+        bad[0, 0] = torch.tensor([[float("nan"), 0, 1], [0, float("inf"), float("-inf")]])
+        for antialias in (False, True):
+            for found, expected in zip(
+                Case(case.input, bad, case.grad, "border", antialias).run(cpu),
+                Case(case.input, good, case.grad, "border", antialias).run(cpu),
+                strict=True,
+            ):
+                assert torch.equal(found[1], expected[1])
 
 
 @pytest.mark.parametrize(("batch", "crops"), [(0, 1), (2, 0)])

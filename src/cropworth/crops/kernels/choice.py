@@ -53,7 +53,7 @@ def choose(input: Tensor, theta: Tensor, mode: str) -> Choice:  # noqa: A002
     """The kernel for crops of input (B, C, ...) at theta (B, rows, columns) or (B, K, rows, columns)."""
     if _only_torch:
         return Choice("torch", "asked for by plain_torch.")
-    if torch.onnx.is_in_onnx_export():
+    if torch.compiler.is_compiling() and torch.onnx.is_in_onnx_export():
         return Choice("torch", "ONNX has an operator for torch's sampler alone.")
     if mode != "bilinear":
         return Choice("torch", f"the kernels interpolate linearly, and mode is {mode!r}.")

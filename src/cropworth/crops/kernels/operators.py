@@ -6,6 +6,7 @@ all three alone: a crop is of its input's type, and poses are never rounded.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ def crop(input: Tensor, poses: Tensor, size: tuple[int, ...], padding: str, anti
     return cropped
 
 
+@functools.cache
 def _kernels(device: str) -> ModuleType:
     """The module of a device's kernels; imported when one is first run, since compilers are large."""
     return importlib.import_module(f"cropworth.crops.kernels.{device}")

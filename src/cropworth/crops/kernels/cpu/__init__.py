@@ -108,21 +108,17 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
         number, derive = (8 if crops.dtype == torch.float64 else 4), name == "to_theta"
         room = linear.workspace(call, number)
         if antialias:
-            scales = theta.flatten(0, 1).abs().amax(0)
+            scales = theta.flatten(0, 1).nan_to_num(0.0).abs().amax(0)  # (2, 3)
             room = max(room, tents.workspace(call, number))
             room = max(room, upright.workspace(call, number, derive, scales[1, 1].item(), scales[0, 0].item()))
-        run(compiled(name, crops.dtype), call._replace(workspace_size=room))
+        run(compiled(name, crops.dtype, antialias), call._replace(workspace_size=room))
     return sums
 
 
 def _as_images(poses: Tensor) -> Tensor:
-    """Poses (B, K, d, d + 1) as those of images (B, K, 2, 3) in float64; a sequence is an image of one row.
-
-    What is not finite becomes 0: in a compiled graph nobody has looked, and places must be numbers.
-    """
-    finite = poses.detach().double().nan_to_num(0.0, 0.0, 0.0)
+    """Poses (B, K, d, d + 1) as those of images (B, K, 2, 3) in float64; a sequence is an image of one row."""
     if poses.shape[-2] == 2:
-        return finite.contiguous()
-    theta = finite.new_zeros((*poses.shape[:2], 2, 3))
-    theta[..., 0, ::2] = finite[..., 0, :]
+        return poses.detach().to(torch.float64).contiguous()
+    theta = torch.zeros((*poses.shape[:2], 2, 3), dtype=torch.float64)
+    theta[..., 0, ::2] = poses.detach()[..., 0, :]
     return theta

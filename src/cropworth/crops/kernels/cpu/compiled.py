@@ -28,9 +28,9 @@ POSE, SUMS = 48, 48  # bytes of a pose, and of a gradient to it: six float64
 
 
 @functools.cache
-def compiled(name: str, dtype: torch.dtype) -> Any:
-    """The program for ``crop``, ``to_theta`` or ``to_input`` of tensors of this type."""
-    program = {"crop": _crop, "to_theta": _to_theta, "to_input": _to_input}[name](_stamp())
+def compiled(name: str, dtype: torch.dtype, antialias: bool) -> Any:
+    """The program for ``crop``, ``to_theta`` or ``to_input`` of tensors of this type, with what it needs alone."""
+    program = {"crop": _crop, "to_theta": _to_theta, "to_input": _to_input}[name](_stamp(), antialias)
     return cfunc(types.void(types.CPointer(ELEMENTS[dtype])), cache=True, error_model="numpy")(program)
 
 
@@ -65,7 +65,7 @@ def _is_upright(theta: int) -> bool:
     return pose[1] == 0.0 and pose[3] == 0.0
 
 
-def _crop(stamp: int) -> Callable[[Any], None]:
+def _crop(stamp: int, antialias: bool) -> Callable[[Any], None]:
     def program(data: Any) -> None:
         call = read(data)
         space = call.workspace + call.workspace_size * take(data, NEXT_WORKER) if stamp else 0
@@ -77,7 +77,7 @@ def _crop(stamp: int) -> Callable[[Any], None]:
             first, last = _bounds(call, task % call.parts)
             theta, target = _addresses(call, item, k)
             source = call.input + call.element * item * call.input_item
-            if not call.antialias:
+            if not antialias:
                 linear.crop(data, call, space, theta, source, target, first, last)
             elif _is_upright(theta):
                 upright.crop(data, call, space, theta, source, target, first, last)
@@ -87,7 +87,7 @@ def _crop(stamp: int) -> Callable[[Any], None]:
     return program
 
 
-def _to_theta(stamp: int) -> Callable[[Any], None]:
+def _to_theta(stamp: int, antialias: bool) -> Callable[[Any], None]:
     def program(data: Any) -> None:
         call = read(data)
         space = call.workspace + call.workspace_size * take(data, NEXT_WORKER) if stamp else 0
@@ -100,7 +100,7 @@ def _to_theta(stamp: int) -> Callable[[Any], None]:
             theta, target = _addresses(call, item, k)
             source = call.input + call.element * item * call.input_item
             result = call.sums + SUMS * task
-            if not call.antialias:
+            if not antialias:
                 linear.to_theta(data, call, space, theta, source, target, result, first, last)
             elif _is_upright(theta):
                 upright.to_theta(data, call, space, theta, source, target, result, first, last)
@@ -110,7 +110,7 @@ def _to_theta(stamp: int) -> Callable[[Any], None]:
     return program
 
 
-def _to_input(stamp: int) -> Callable[[Any], None]:
+def _to_input(stamp: int, antialias: bool) -> Callable[[Any], None]:
     def program(data: Any) -> None:
         call = read(data)
         space = call.workspace + call.workspace_size * take(data, NEXT_WORKER) if stamp else 0
@@ -124,7 +124,7 @@ def _to_input(stamp: int) -> Callable[[Any], None]:
             result = call.input + number * item * call.input_item
             for k in range(call.crops):
                 theta, target = _addresses(call, item, k)
-                if not call.antialias:
+                if not antialias:
                     linear.to_input(data, call, space, theta, target, result, first, last)
                 elif _is_upright(theta):
                     upright.to_input(data, call, space, theta, target, result, first, last)

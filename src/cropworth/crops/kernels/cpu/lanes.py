@@ -53,7 +53,7 @@ def _as_lanes(context: Any, builder: Any, value: Any, kind: Any, element: Any) -
 
 
 def _element_of(first: Any, second: Any) -> Any:
-    return first.element if isinstance(first, Lanes) else second.element
+    return next((kind.element for kind in (first, second) if isinstance(kind, Lanes)), first)
 
 
 def _make_arithmetic(name: str) -> Any:

@@ -1,7 +1,7 @@
 """Crops of any affine pose by linear interpolation: each place reads two pixels along each axis of the input.
 
-An upright crop is two passes: whole rows of the input are mixed in pairs, and the mixed row is read at the crop's columns.
-A turned one reads the four pixels of each place where they lie.
+An upright crop is two passes: whole rows of the input are mixed in pairs, and the mixed row is read at the crop's
+columns. A turned one reads the four pixels of each place where they lie.
 """
 
 from __future__ import annotations
@@ -35,18 +35,23 @@ from cropworth.crops.kernels.cpu.rows import (
     AHEAD,
     FAR,
     Reading,
-    add_row,
     add_scaled,
     ask_for,
     centre,
     centres,
     copy_row,
     mixed_bytes,
+    no_moments,
     pixels_in_line,
+    place_middles,
+    read_row,
     reading_at,
     reading_bytes,
     to_half_widths,
     whole,
+    with_row,
+    worth_asking,
+    write_moments,
 )
 from cropworth.crops.kernels.cpu.taps import REFLECTION, ZEROS
 from cropworth.crops.kernels.cpu.tasks import Call
@@ -167,7 +172,7 @@ def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, derive: bo
 def workspace(call: Call, number: int) -> int:
     """Bytes that a worker needs, in numbers of so many bytes."""
     sides = side_bytes(call.crop_height, number) + 2 * side_bytes(call.crop_width, number)
-    lines = 2 * mixed_bytes(call.width, number) + whole(call.crop_width) * (number + 8)
+    lines = 2 * mixed_bytes(call.width, number) + whole(call.crop_width) * (2 * number + 8)
     return sides + lines + reading_bytes(call.crop_width)
 
 
@@ -190,7 +195,11 @@ def upright(data: Any, call: Call, space: int, pose: Any, derive: bool) -> Uprig
         weigh(rows, i, centres(i, call.crop_height) * pose[4] + pose[5], call.height, call.padding, derive)
     for j in range(0, call.crop_width, COUNT):
         weigh(columns, j, centres(j, call.crop_width) * pose[0] + pose[2], call.width, call.padding, derive)
-    return Upright(rows, columns, reading_at(space, columns.pixels, min(2, call.width), call.crop_width))
+    return Upright(
+        rows,
+        columns,
+        reading_at(space, columns.pixels, min(2, call.width), call.crop_width, call.input_row % COUNT == 0),
+    )
 
 
 @called
@@ -234,21 +243,20 @@ def _crop_upright(
     known = upright(data, call, space + mixed_bytes(call.width, number_size(data)), pose, False)
     rows, columns, reading = known.rows, known.columns, known.reading
     down = call.input_row
-    line = pixels_in_line(call)
+    line, asking = pixels_in_line(call), worth_asking(call, reading.span)
     for channel in range(call.channels):
         plane, out = channel * call.input_channel, channel * call.crop_channel
         for i in range(first, last):
-            if i + AHEAD < last:
+            if asking and i + AHEAD < last:
                 ask_for(
                     pixels, plane + rows.pixels[i + AHEAD] * call.input_row, call, line, reading.left, reading.span, 2
                 )
             at = plane + rows.pixels[i] * call.input_row + reading.left * call.input_column
             mix_pair(mixed, pixels, at, down, call.input_column, rows.first[i], rows.second[i], reading.span)
             for j in range(0, call.crop_width, COUNT):
-                offsets = read(reading.offsets, j, COUNT)
-                base = reading.bases[j // COUNT]
+                offsets, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
                 left = pick(mixed, base, offsets, reading.registers)
-                right = pick(mixed, base + 1, offsets, reading.registers)
+                right = pick(mixed, base, offsets + 1, reading.registers)
                 value = left * read(columns.first, j, COUNT) + right * read(columns.second, j, COUNT)
                 write(result, out + i * call.crop_row + j, call.crop_width - j, value)
 
@@ -317,8 +325,6 @@ def to_theta(
         last: as in `crop`.
     """
     pixels, given, pose, sums = elements(data, source), elements(data, target), doubles(theta), doubles(result)
-    for entry in range(6):
-        sums[entry] = 0.0
     if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1:
         _to_theta_upright(data, call, space, pose, pixels, given, sums, first, last)
     else:
@@ -333,42 +339,36 @@ def _to_theta_upright(
     size = number_size(data)
     mixed, sloped = numbers(data, space), numbers(data, space + mixed_bytes(call.width, size))
     space += 2 * mixed_bytes(call.width, size)
-    line = numbers(data, space)
-    known = upright(data, call, space + size * whole(call.crop_width), pose, True)
+    line, middles = numbers(data, space), numbers(data, space + size * whole(call.crop_width))
+    known = upright(data, call, space + 2 * size * whole(call.crop_width), pose, True)
     rows, columns, reading = known.rows, known.columns, known.reading
-    down = call.input_row if call.height > 1 else 0
-    ahead = pixels_in_line(call)
-    for i in range(first, last):
-        x_plain = x_by_x = y_plain = y_by_x = as_numbers(mixed, count_up(0.0)) * 0.0
-        for channel in range(call.channels):
-            at = channel * call.input_channel + rows.pixels[i] * call.input_row
-            if channel + 1 < call.channels:
-                ask_for(pixels, at + call.input_channel, call, ahead, reading.left, reading.span, 2)
-            elif i + 1 < last:
-                ask_for(pixels, rows.pixels[i + 1] * call.input_row, call, ahead, reading.left, reading.span, 2)
-            at += reading.left * call.input_column
-            mix_pair(mixed, pixels, at, down, call.input_column, rows.first[i], rows.second[i], reading.span)
-            mix_pair(
-                sloped, pixels, at, down, call.input_column, rows.first_slope[i], rows.second_slope[i], reading.span
-            )
-            copy_row(given, channel * call.crop_channel + i * call.crop_row, call.crop_column, line, call.crop_width)
+    place_middles(middles, call.crop_width)
+    down, across, step, held = call.input_row, call.input_column, call.crop_column, reading.registers
+    ahead, asking = pixels_in_line(call), worth_asking(call, reading.span)
+    moments = no_moments()
+    for channel in range(call.channels):
+        plane = channel * call.input_channel
+        for i in range(first, last):
+            if asking and i + AHEAD < last:
+                ask_for(pixels, plane + rows.pixels[i + AHEAD] * down, call, ahead, reading.left, reading.span, 2)
+            at = plane + rows.pixels[i] * down + reading.left * across
+            mix_pair(mixed, pixels, at, down, across, rows.first[i], rows.second[i], reading.span)
+            mix_pair(sloped, pixels, at, down, across, rows.first_slope[i], rows.second_slope[i], reading.span)
+            out = channel * call.crop_channel + i * call.crop_row
+            copy_row(given, out, step, line, call.crop_width)
+            x_plain = x_by_x = y_plain = y_by_x = as_numbers(mixed, count_up(0.0)) * 0.0
             for j in range(0, call.crop_width, COUNT):
                 offsets, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
-                left, right = (
-                    pick(mixed, base, offsets, reading.registers),
-                    pick(mixed, base + 1, offsets, reading.registers),
-                )
+                left, right = pick(mixed, base, offsets, held), pick(mixed, base, offsets + 1, held)
                 by_x = left * read(columns.first_slope, j, COUNT) + right * read(columns.second_slope, j, COUNT)
-                left, right = (
-                    pick(sloped, base, offsets, reading.registers),
-                    pick(sloped, base + 1, offsets, reading.registers),
-                )
+                left, right = pick(sloped, base, offsets, held), pick(sloped, base, offsets + 1, held)
                 by_y = left * read(columns.first, j, COUNT) + right * read(columns.second, j, COUNT)
-                x, weight = as_numbers(mixed, centres(j, call.crop_width)), read(line, j, COUNT)
+                x, weight = read(middles, j, COUNT), read_row(given, out, step, line, j, call.crop_width)
                 by_x, by_y = weight * by_x, weight * by_y
                 x_plain, y_plain = x_plain + by_x, y_plain + by_y
                 x_by_x, y_by_x = x_by_x + x * by_x, y_by_x + x * by_y
-        add_row(sums, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+            moments = with_row(moments, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+    write_moments(sums, moments)
 
 
 @called
@@ -376,19 +376,24 @@ def _to_theta_turned(
     data: Any, call: Call, space: int, pose: Any, pixels: Any, given: Any, sums: Any, first: int, last: int
 ) -> None:
     line = numbers(data, space)
-    there = turned_at(data, space + number_size(data) * whole(call.crop_width), call.crop_width)
+    middles = numbers(data, space + number_size(data) * whole(call.crop_width))
+    there = turned_at(data, space + 2 * number_size(data) * whole(call.crop_width), call.crop_width)
+    place_middles(middles, call.crop_width)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
+    moments = no_moments()
     for i in range(first, last):
         place_row(there, call, pose, i, call.input_row, call.input_column, True)
         x_plain = x_by_x = y_plain = y_by_x = as_numbers(line, count_up(0.0)) * 0.0
         for channel in range(call.channels):
             at = channel * call.input_channel
-            copy_row(given, channel * call.crop_channel + i * call.crop_row, call.crop_column, line, call.crop_width)
+            out = channel * call.crop_channel + i * call.crop_row
+            copy_row(given, out, call.crop_column, line, call.crop_width)
             for j in range(0, call.crop_width, COUNT):
                 starts = read(there.starts, j, COUNT)
                 one, two = gather(pixels, at, starts), gather(pixels, at + right, starts)
-                x, weight = as_numbers(line, centres(j, call.crop_width)), read(line, j, COUNT)
+                x = read(middles, j, COUNT)
+                weight = read_row(given, out, call.crop_column, line, j, call.crop_width)
                 if call.dims == 2:
                     three, four = gather(pixels, at + down, starts), gather(pixels, at + down + right, starts)
                     left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
@@ -401,7 +406,8 @@ def _to_theta_turned(
                 by_x = one * read(there.x.first_slope, j, COUNT) + two * read(there.x.second_slope, j, COUNT)
                 by_x = by_x * weight
                 x_plain, x_by_x = x_plain + by_x, x_by_x + x * by_x
-        add_row(sums, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+        moments = with_row(moments, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+    write_moments(sums, moments)
 
 
 @called

@@ -120,13 +120,13 @@ def integers(typing: Any, address: Any) -> Any:
 
 @intrinsic
 def prefetch(typing: Any, pointer: Any, index: Any) -> Any:
-    """Ask for the cache line of an element, which may lie anywhere, ahead of time."""
+    """Ask for the cache line of an element, which may lie anywhere, to come to the second-level cache."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         line = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [line.type, _WORD32, _WORD32, _WORD32])
         door = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(door, [line, _WORD32(0), _WORD32(3), _WORD32(1)])
+        builder.call(door, [line, _WORD32(0), _WORD32(2), _WORD32(1)])
         return context.get_dummy_value()
 
     return types.void(pointer, types.int64), generate

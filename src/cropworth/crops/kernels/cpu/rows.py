@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cropworth.crops.kernels.cpu.lanes import COUNT, choose, count_up, read, sum_of, write
+from cropworth.crops.kernels.cpu.lanes import COUNT, as_doubles, as_numbers, choose, count_up, read, sum_of, write
 from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, integers, load, longs, prefetch, shared
 from cropworth.crops.kernels.cpu.tasks import Call
 
@@ -38,6 +38,12 @@ def pixels_in_line(call: Call) -> int:
 
 
 @inlined
+def worth_asking(call: Call, span: int) -> bool:
+    """Whether rows of so many pixels are asked for ahead: less than some cache lines come soon enough without."""
+    return span * call.element * max(1, abs(call.input_column)) >= LINE
+
+
+@inlined
 def ask_for(source: Any, at: int, call: Call, line: int, left: int, span: int, rows: int) -> None:
     """Ask for `span` columns from `left` on of some rows of the input, the first at source[at]."""
     for row in range(rows):
@@ -59,6 +65,7 @@ class Reading(NamedTuple):
         bases: for each COUNT of columns, the first pixel that they begin at, counted from `left`.
         offsets: of each column from that.
         registers: how many hold all that the COUNT begin at, see `pick`.
+        shared: whether they hold the whole runs as well.
         left: the first column of the input that is read.
         span: how many are.
     """
@@ -66,6 +73,7 @@ class Reading(NamedTuple):
     bases: Any
     offsets: Any
     registers: int
+    shared: bool
     left: int
     span: int
 
@@ -77,8 +85,11 @@ def reading_bytes(count: int) -> int:
 
 
 @called
-def reading_at(space: int, starts: Any, run: int, count: int) -> Reading:
-    """How `count` columns with runs that begin at `starts`, whole lanes of them, are read; made at `space`."""
+def reading_at(space: int, starts: Any, run: int, count: int, even: bool) -> Reading:
+    """How `count` columns with runs that begin at `starts`, whole lanes of them, are read; made at `space`.
+
+    If the rows of the input are `even`, as long as whole lanes, they are read in lanes that lie in one cache line each.
+    """
     bases, offsets = longs(space), integers(space + 8 * whole(count))
     left, right, farthest = starts[0], starts[0], 0
     for j in range(0, count, COUNT):
@@ -91,34 +102,73 @@ def reading_at(space: int, starts: Any, run: int, count: int) -> Reading:
         left, right, farthest = min(left, low), max(right, high), max(farthest, high - low)
     for block in range(whole(count) // COUNT):
         bases[block] -= left
-    registers = 2 if farthest < 2 * COUNT else (4 if farthest < 4 * COUNT else 0)
-    return Reading(bases, offsets, registers, left, right - left + run)
+    needed = farthest + run
+    aligned = left // COUNT * COUNT if even else left
+    for block in range(whole(count) // COUNT):
+        bases[block] += left - aligned
+    left = aligned
+    registers = 2 if needed <= 2 * COUNT else (4 if farthest < 4 * COUNT else 0)
+    return Reading(bases, offsets, registers, needed <= registers * COUNT, left, right - left + run)
+
+
+@called
+def place_middles(middles: Any, count: int) -> None:
+    """Write the normalised middles of a crop's columns, whole lanes of them."""
+    for j in range(0, count, COUNT):
+        write(middles, j, COUNT, as_numbers(middles, centres(j, count)))
 
 
 @inlined
 def copy_row(given: Any, at: int, step: int, line: Any, count: int) -> None:
-    """Copy a row of the crop's gradient, as numbers and with zeros up to whole lanes."""
-    if step == 1:
-        for j in range(0, count, COUNT):
-            write(line, j, COUNT, read(given, at + j, count - j))
-    else:
-        for j in range(count, whole(count)):
-            line[j] = 0
+    """Copy a row of the crop's gradient to a line, where its numbers do not stand side by side."""
+    if step != 1:
         for j in range(count):
             line[j] = load(given, at + j * step)
 
 
 @inlined
-def add_row(sums: Any, y: float, x_plain: Any, x_by_x: Any, y_plain: Any, y_by_x: Any) -> None:
-    """Add a row at `y` to the six moments: the sums of a place's derivatives times x, y and 1, first along x, then y."""
-    plain = sum_of(x_plain)
-    sums[0] += sum_of(x_by_x)
-    sums[1] += y * plain
-    sums[2] += plain
-    plain = sum_of(y_plain)
-    sums[3] += sum_of(y_by_x)
-    sums[4] += y * plain
-    sums[5] += plain
+def read_row(given: Any, at: int, step: int, line: Any, j: int, count: int) -> Any:
+    """Lanes of a row of the crop's gradient that `copy_row` has seen; zero after its `count` numbers."""
+    return read(given, at + j, count - j) if step == 1 else read(line, j, count - j)
+
+
+class Moments(NamedTuple):
+    """Lanes of sums of places' derivatives, along x and along y: times x, times y, and as they are."""
+
+    x_by_x: Any
+    x_by_y: Any
+    x_plain: Any
+    y_by_x: Any
+    y_by_y: Any
+    y_plain: Any
+
+
+@inlined
+def no_moments() -> Moments:
+    """Sums of nothing, in float64."""
+    zero = count_up(0.0) * 0.0
+    return Moments(zero, zero, zero, zero, zero, zero)
+
+
+@inlined
+def with_row(so_far: Moments, y: float, x_plain: Any, x_by_x: Any, y_plain: Any, y_by_x: Any) -> Moments:
+    """The moments with those of a row at `y`."""
+    along_x, along_y = as_doubles(x_plain), as_doubles(y_plain)
+    return Moments(
+        so_far.x_by_x + as_doubles(x_by_x),
+        so_far.x_by_y + along_x * y,
+        so_far.x_plain + along_x,
+        so_far.y_by_x + as_doubles(y_by_x),
+        so_far.y_by_y + along_y * y,
+        so_far.y_plain + along_y,
+    )
+
+
+@inlined
+def write_moments(sums: Any, moments: Moments) -> None:
+    """Write the six sums, in theta's order."""
+    sums[0], sums[1], sums[2] = sum_of(moments.x_by_x), sum_of(moments.x_by_y), sum_of(moments.x_plain)
+    sums[3], sums[4], sums[5] = sum_of(moments.y_by_x), sum_of(moments.y_by_y), sum_of(moments.y_plain)
 
 
 @called

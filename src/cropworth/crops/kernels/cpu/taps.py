@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, count_up, floored, sum_of, write
 from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, longs, number_size, numbers, shared
-from cropworth.crops.kernels.cpu.rows import FAR, centre, whole
+from cropworth.crops.kernels.cpu.rows import FAR, centre, centres, whole
 from cropworth.crops.kernels.reference import LARGEST_SCALE
 
 PADDINGS = ("zeros", "border", "reflection")
@@ -46,7 +47,10 @@ class Axis(NamedTuple):
 @inlined
 def in_pixels(place: float, count: int) -> float:
     """A normalised coordinate in pixels from the first pixel's middle, within what integers hold."""
-    return min(max((place + 1.0) * (0.5 * count) - 0.5, -FAR), FAR)
+    at = (place + 1.0) * (0.5 * count) - 0.5
+    if not at > -FAR:  # what is not a number is far out as well
+        return -FAR
+    return min(at, FAR)
 
 
 @shared
@@ -98,47 +102,135 @@ def place_axis(
     taps = tap_count(width)
     run = min(taps, pixels)
     next_place, next_tap = (1, whole(size)) if by_tap else (whole(run), 1)
-    room, one = run if by_tap else whole(run), whole(size) * whole(run) * number_size(data)
+    one = whole(size) * whole(run) * number_size(data)
     weights = numbers(data, space)
     slopes, widenings = numbers(data, space + one), numbers(data, space + 2 * one)
     starts = longs(space + (3 if derive else 1) * one)
-    for place in range(whole(size)):
-        row = place * next_place
-        for tap in range(room):
-            weights[row + tap * next_tap] = 0
+    axis = Axis(starts, weights, slopes, widenings, run, next_place, next_tap, width)
+    for block in range(0, size, COUNT):
+        last = min(block + COUNT, size) - 1
+        ends = (
+            in_pixels(scale * centre(block, size) + shift, pixels),
+            in_pixels(scale * centre(last, size) + shift, pixels),
+        )
+        inside = min(ends) - width >= 0.0 and max(ends) + width <= pixels - 1.0
+        if inside and by_tap:
+            _place_by_tap(axis, block, in_lanes(scale, shift, block, size, pixels), derive)
+        for place in range(block, last + 1):
+            at = in_pixels(scale * centre(place, size) + shift, pixels)
+            if inside and not by_tap:
+                _place_run(axis, place, at, derive)
+            elif not inside:
+                _place_at_edge(axis, place, at, pixels, padding, derive)
+    for place in range(size, whole(size)):  # read with the places before them, and not used
+        starts[place] = starts[size - 1]
+        for tap in range(run if by_tap else whole(run)):
+            weights[place * next_place + tap * next_tap] = 0
             if derive:
-                slopes[row + tap * next_tap] = 0
-                widenings[row + tap * next_tap] = 0
-        if place >= size:  # read with the places before them, and not used
-            starts[place] = starts[size - 1]
+                slopes[place * next_place + tap * next_tap] = 0
+                widenings[place * next_place + tap * next_tap] = 0
+    return axis
+
+
+@inlined
+def in_lanes(scale: float, shift: float, place: int, size: int, pixels: int) -> Any:
+    """Lanes of places in pixels from the first pixel's middle."""
+    return (centres(place, size) * scale + (shift + 1.0)) * (0.5 * pixels) - 0.5
+
+
+@inlined
+def tents_at(away: Any, width: float) -> tuple[Any, Any, Any]:
+    """Lanes of the height of a tent `away` from its middle, and its derivatives by the middle's place and the width."""
+    far = choose(away < 0.0, away * -1.0, away)
+    height = far * (-1.0 / width) + 1.0
+    slope = choose(away <= 0.0, -1.0 / width, 1.0 / width)
+    inside = height >= 0.0
+    return (
+        choose(inside, height, 0.0),
+        choose(inside, slope, 0.0),
+        choose(inside, far * (1.0 / (width * width)), 0.0),
+    )
+
+
+@called
+def _place_by_tap(axis: Axis, place: int, at: Any, derive: bool) -> None:
+    """Fill the table for lanes of places whose taps all lie in the frame."""
+    first = floored(at - axis.width) + 1.0
+    total = tilt = spread = at * 0.0
+    for tap in range(axis.run):
+        height, slope, widening = tents_at(first - at + float(tap), axis.width)
+        total, tilt, spread = total + height, tilt + slope, spread + widening
+    part = 1.0 / total
+    write(axis.starts, place, COUNT, as_integers(first))
+    for tap in range(axis.run):
+        height, slope, widening = tents_at(first - at + float(tap), axis.width)
+        spot, height = place + tap * axis.next_tap, height * part
+        write(axis.weights, spot, COUNT, as_numbers(axis.weights, height))
+        if derive:
+            write(axis.slopes, spot, COUNT, as_numbers(axis.weights, (slope - height * tilt) * part))
+            write(axis.widenings, spot, COUNT, as_numbers(axis.weights, (widening - height * spread) * part))
+
+
+@called
+def _place_run(axis: Axis, place: int, at: float, derive: bool) -> None:
+    """Fill the table for one place whose taps all lie in the frame, lanes of taps at a time."""
+    first = math.floor(at - axis.width) + 1
+    axis.starts[place] = first
+    total, tilt, spread = 0.0, 0.0, 0.0
+    for tap in range(0, axis.run, COUNT):
+        height, slope, widening = tents_at(count_up(first - at + tap), axis.width)
+        total, tilt, spread = total + sum_of(height), tilt + sum_of(slope), spread + sum_of(widening)
+    part = 1.0 / total
+    for tap in range(0, axis.run, COUNT):
+        height, slope, widening = tents_at(count_up(first - at + tap), axis.width)
+        spot, height = place * axis.next_place + tap, height * part
+        write(axis.weights, spot, COUNT, as_numbers(axis.weights, height))
+        if derive:
+            write(axis.slopes, spot, COUNT, as_numbers(axis.weights, (slope - height * tilt) * part))
+            write(axis.widenings, spot, COUNT, as_numbers(axis.weights, (widening - height * spread) * part))
+
+
+@called
+def _place_at_edge(axis: Axis, place: int, at: float, pixels: int, padding: int, derive: bool) -> None:
+    """Fill the table for one place, wherever it lies."""
+    weights, slopes, widenings, width, taps = (
+        axis.weights,
+        axis.slopes,
+        axis.widenings,
+        axis.width,
+        tap_count(axis.width),
+    )
+    row = place * axis.next_place
+    for tap in range(axis.run if axis.next_place == 1 else axis.next_place):
+        weights[row + tap * axis.next_tap] = 0
+        if derive:
+            slopes[row + tap * axis.next_tap] = 0
+            widenings[row + tap * axis.next_tap] = 0
+    first = math.floor(at - width) + 1
+    start = _start(first, taps, axis.run, pixels, padding)
+    axis.starts[place] = start
+    total, tilt, spread = 0.0, 0.0, 0.0
+    for tap in range(taps):
+        away = first + tap - at
+        height = 1.0 - abs(away) / width
+        if height < 0.0:
             continue
-        at = in_pixels(scale * centre(place, size) + shift, pixels)
-        first = math.floor(at - width) + 1
-        start = _start(first, taps, run, pixels, padding)
-        starts[place] = start
-        total, tilt, spread = 0.0, 0.0, 0.0
-        for tap in range(taps):
-            away = first + tap - at
-            height = 1.0 - abs(away) / width
-            if height < 0.0:
-                continue
-            slope, widening = (1.0 if away > 0.0 else -1.0) / width, abs(away) / (width * width)
-            total, tilt, spread = total + height, tilt + slope, spread + widening
-            pixel = _pixel_of(first + tap, pixels, padding)
-            if pixel >= 0:
-                spot = row + (pixel - start) * next_tap
-                weights[spot] += height
-                if derive:
-                    slopes[spot] += slope
-                    widenings[spot] += widening
-        part = 1.0 / total
-        for tap in range(run):
-            spot = row + tap * next_tap
-            weights[spot] *= part
+        slope, widening = (1.0 if away > 0.0 else -1.0) / width, abs(away) / (width * width)
+        total, tilt, spread = total + height, tilt + slope, spread + widening
+        pixel = _pixel_of(first + tap, pixels, padding)
+        if pixel >= 0:
+            spot = row + (pixel - start) * axis.next_tap
+            weights[spot] += height
             if derive:
-                slopes[spot] = (slopes[spot] - weights[spot] * tilt) * part
-                widenings[spot] = (widenings[spot] - weights[spot] * spread) * part
-    return Axis(starts, weights, slopes, widenings, run, next_place, next_tap, width)
+                slopes[spot] += slope
+                widenings[spot] += widening
+    part = 1.0 / total
+    for tap in range(axis.run):
+        spot = row + tap * axis.next_tap
+        weights[spot] *= part
+        if derive:
+            slopes[spot] = (slopes[spot] - weights[spot] * tilt) * part
+            widenings[spot] = (widenings[spot] - weights[spot] * spread) * part
 
 
 @called

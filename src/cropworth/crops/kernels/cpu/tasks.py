@@ -57,6 +57,7 @@ class Call(NamedTuple):
 
 
 NEXT_TASK, NEXT_WORKER = Call._fields.index("next_task"), Call._fields.index("next_worker")
+_WORKSPACE, _WORKSPACE_SIZE = Call._fields.index("workspace"), Call._fields.index("workspace_size")
 
 
 @njit(inline="always")
@@ -119,8 +120,8 @@ def run(kernel: Any, call: Call) -> None:
     threads = max(1, min(torch.get_num_threads(), call.tasks)) if _PARALLEL else 1
     size = -(-call.workspace_size // LINE) * LINE  # two threads share no cache line
     space = torch.empty(threads * size + LINE, dtype=torch.uint8)
-    start = -(-space.data_ptr() // LINE) * LINE
-    words = _Words(*call._replace(workspace=start, workspace_size=size))
+    words = _Words(*call)
+    words[_WORKSPACE], words[_WORKSPACE_SIZE] = -(-space.data_ptr() // LINE) * LINE, size
     if threads == 1:
         _Kernel(kernel.address)(ctypes.addressof(words))
     else:

@@ -24,7 +24,16 @@ from cropworth.crops.kernels.cpu.lanes import (
 )
 from cropworth.crops.kernels.cpu.linear import Pair, held, pair_at, slopes
 from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, longs, number_size, numbers
-from cropworth.crops.kernels.cpu.rows import add_row, centre, centres, copy_row, to_half_widths
+from cropworth.crops.kernels.cpu.rows import (
+    centre,
+    centres,
+    copy_row,
+    no_moments,
+    read_row,
+    to_half_widths,
+    with_row,
+    write_moments,
+)
 from cropworth.crops.kernels.cpu.taps import tap_count, widest
 from cropworth.crops.kernels.cpu.tasks import Call
 
@@ -320,17 +329,18 @@ def to_theta(
     pixels, given, pose, sums = elements(data, source), elements(data, target), doubles(theta), doubles(result)
     line, step = numbers(data, space), COUNT * number_size(data)
     known = tents(call, pose)
-    for entry in range(6):
-        sums[entry] = 0.0
     zero = count_up(0.0) * 0.0
     along_x = along_y = along_width = across_x = across_y = across_width = zero
+    moments = no_moments()
     for i in range(first, last):
         x_plain = x_by_x = y_plain = y_by_x = zero
         for j in range(0, call.crop_width, COUNT):
+            left = min(COUNT, call.crop_width - j)
             for channel in range(call.channels):
                 at = channel * call.crop_channel + i * call.crop_row + j * call.crop_column
                 there = numbers(data, space + channel * step)
-                copy_row(given, at, call.crop_column, there, min(COUNT, call.crop_width - j))
+                copy_row(given, at, call.crop_column, there, left)
+                write(there, 0, COUNT, read_row(given, at, call.crop_column, there, 0, left))
             middle, block = centres(j, call.crop_width), block_at(call, pose, known, i, j)
             for tap in range(known.along.taps * known.across.taps):
                 along = tap_at(known.along, block.along, tap % known.along.taps)
@@ -343,7 +353,8 @@ def to_theta(
                 along_x, along_y, along_width = along_x + by.along_x, along_y + by.along_y, along_width + by.along_width
                 across_x, across_y = across_x + by.across_x, across_y + by.across_y
                 across_width += by.across_width
-        add_row(sums, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+        moments = with_row(moments, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+    write_moments(sums, moments)
     add_tent(sums, 0, known.along, along_x, along_y, along_width, call.crop_width)
     add_tent(sums, 1, known.across, across_x, across_y, across_width, call.crop_height)
     to_half_widths(sums, call)

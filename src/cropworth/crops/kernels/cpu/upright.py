@@ -14,18 +14,22 @@ from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inline
 from cropworth.crops.kernels.cpu.rows import (
     AHEAD,
     Reading,
-    add_row,
     add_scaled,
     ask_for,
     centre,
-    centres,
     copy_row,
     mixed_bytes,
+    no_moments,
     pixels_in_line,
+    place_middles,
+    read_row,
     reading_at,
     reading_bytes,
     to_half_widths,
     whole,
+    with_row,
+    worth_asking,
+    write_moments,
 )
 from cropworth.crops.kernels.cpu.taps import Axis, axis_bytes, place_axis, tap_count, widest
 from cropworth.crops.kernels.cpu.tasks import Call
@@ -42,7 +46,9 @@ class Tables(NamedTuple):
 @shared
 def half_width(scale: float, pixels: int, size: int, call: Call) -> float:
     """Half the tent's width in pixels, by `reference`: as many as a pixel of the crop covers, at least one."""
-    return min(max(abs(scale) * pixels / size, 1.0), widest(size, max(call.height, call.width), call.dims))
+    length = abs(scale) * pixels / size
+    most = widest(size, max(call.height, call.width), call.dims)
+    return min(length, most) if length > 1.0 else 1.0  # 1 of what is not a number too
 
 
 def workspace(call: Call, number: int, derive: bool, tall: float, wide: float) -> int:
@@ -50,7 +56,7 @@ def workspace(call: Call, number: int, derive: bool, tall: float, wide: float) -
     rows = min(tap_count(half_width(tall, call.height, call.crop_height, call)), call.height)
     columns = min(tap_count(half_width(wide, call.width, call.crop_width, call)), call.width)
     axes = axis_bytes(call.crop_height, rows, number, derive) + axis_bytes(call.crop_width, columns, number, derive)
-    lines = (3 if derive else 1) * mixed_bytes(call.width, number) + whole(call.crop_width) * number
+    lines = (3 if derive else 1) * mixed_bytes(call.width, number) + 2 * whole(call.crop_width) * number
     return axes + lines + reading_bytes(call.crop_width)
 
 
@@ -64,7 +70,9 @@ def tables(data: Any, call: Call, space: int, pose: Any, derive: bool) -> Tables
     near = (COUNT - 1) * abs(pose[0]) * call.width / call.crop_width + 2.0 < 4 * COUNT
     columns = place_axis(data, space, call.crop_width, call.width, pose[0], pose[2], wide, call.padding, near, derive)
     space += axis_bytes(call.crop_width, columns.run, number_size(data), derive)
-    return Tables(rows, columns, reading_at(space, columns.starts, columns.run, call.crop_width))
+    return Tables(
+        rows, columns, reading_at(space, columns.starts, columns.run, call.crop_width, call.input_row % COUNT == 0)
+    )
 
 
 @called
@@ -126,11 +134,12 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
     left, span = reading.left, reading.span
     clear(mixed, span)
     pixels, result = elements(data, source), elements(data, target)
-    line, blocks, step = pixels_in_line(call), whole(columns.run) // COUNT, columns.next_tap
+    line, asking = pixels_in_line(call), worth_asking(call, span)
+    blocks, step = whole(columns.run) // COUNT, columns.next_tap
     for channel in range(call.channels):
         plane, out = channel * call.input_channel, channel * call.crop_channel
         for i in range(first, last):
-            if i + AHEAD < last:
+            if asking and i + AHEAD < last:
                 low, high = fresh(rows, i + AHEAD, first)
                 ask_for(pixels, plane + low * call.input_row, call, line, left, span, high - low)
             at = plane + rows.starts[i] * call.input_row + left * call.input_column
@@ -142,11 +151,19 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
                     offsets, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
                     value = pick(mixed, base, offsets, reading.registers) * read(columns.weights, j, COUNT)
                     for tap in range(1, columns.run):
-                        seen = pick(mixed, base + tap, offsets, reading.registers)
+                        seen = pick_tap(mixed, base, offsets, tap, reading)
                         value += seen * read(columns.weights, j + tap * step, COUNT)
                 else:
                     value = dots(mixed, left, columns.starts, j, columns.weights, blocks)
                 write(result, out + i * call.crop_row + j, call.crop_width - j, value)
+
+
+@inlined
+def pick_tap(mixed: Any, base: int, offsets: Any, tap: int, reading: Reading) -> Any:
+    """Lanes of a mixed row, so many pixels after where runs begin; without reading it again where it is held."""
+    if reading.shared:
+        return pick(mixed, base, offsets + tap, reading.registers)
+    return pick(mixed, base + tap, offsets, reading.registers)
 
 
 @called
@@ -157,27 +174,29 @@ def to_theta(
     size, pose = number_size(data), doubles(theta)
     room = mixed_bytes(call.width, size)
     mixed, sloped, widened = numbers(data, space), numbers(data, space + room), numbers(data, space + 2 * room)
-    given_row = numbers(data, space + 3 * room)
-    rows, columns, reading = tables(data, call, space + 3 * room + size * whole(call.crop_width), pose, True)
-    left, span, registers, step = reading.left, reading.span, reading.registers, columns.next_tap
+    given_row, middles = (
+        numbers(data, space + 3 * room),
+        numbers(data, space + 3 * room + size * whole(call.crop_width)),
+    )
+    place_middles(middles, call.crop_width)
+    rows, columns, reading = tables(data, call, space + 3 * room + 2 * size * whole(call.crop_width), pose, True)
+    left, span, step = reading.left, reading.span, columns.next_tap
     for one in (mixed, sloped, widened):
         clear(one, span)
     pixels, given, sums = elements(data, source), elements(data, target), doubles(result)
-    for entry in range(6):
-        sums[entry] = 0.0
-    line, down, across = pixels_in_line(call), call.input_row, call.input_column
+    line, asking = pixels_in_line(call), worth_asking(call, span)
+    down, across = call.input_row, call.input_column
     zero = as_numbers(mixed, count_up(0.0)) * 0.0
     wider = taller = zero
-    for i in range(first, last):
-        x_plain = x_by_x = y_plain = y_by_x = zero
-        place = i * rows.next_place
-        for channel in range(call.channels):
-            plane = channel * call.input_channel
-            at = plane + rows.starts[i] * down + left * across
-            if channel + 1 < call.channels:
-                ask_for(pixels, plane + call.input_channel + rows.starts[i] * down, call, line, left, span, rows.run)
-            elif i + 1 < last:
-                ask_for(pixels, rows.starts[i + 1] * down, call, line, left, span, rows.run)
+    moments = no_moments()
+    for channel in range(call.channels):
+        plane = channel * call.input_channel
+        for i in range(first, last):
+            x_plain = x_by_x = y_plain = y_by_x = zero
+            place, at = i * rows.next_place, plane + rows.starts[i] * down + left * across
+            if asking and i + AHEAD < last:
+                low, high = fresh(rows, i + AHEAD, first)
+                ask_for(pixels, plane + low * down, call, line, left, span, high - low)
             mix_rows(mixed, pixels, at, down, across, rows.weights, place, rows.run, span)
             mix_rows(sloped, pixels, at, down, across, rows.slopes, place, rows.run, span)
             mix_rows(widened, pixels, at, down, across, rows.widenings, place, rows.run, span)
@@ -189,19 +208,20 @@ def to_theta(
                     by_x = by_y = by_width = by_height = zero
                     for tap in range(columns.run):
                         spot = j + tap * step
-                        heights, seen = read(columns.weights, spot, COUNT), pick(mixed, base + tap, offsets, registers)
+                        heights, seen = read(columns.weights, spot, COUNT), pick_tap(mixed, base, offsets, tap, reading)
                         by_x += seen * read(columns.slopes, spot, COUNT)
                         by_width += seen * read(columns.widenings, spot, COUNT)
-                        by_y += pick(sloped, base + tap, offsets, registers) * heights
-                        by_height += pick(widened, base + tap, offsets, registers) * heights
-                    x, weight = as_numbers(mixed, centres(j, call.crop_width)), read(given_row, j, COUNT)
+                        by_y += pick_tap(sloped, base, offsets, tap, reading) * heights
+                        by_height += pick_tap(widened, base, offsets, tap, reading) * heights
+                    x = read(middles, j, COUNT)
+                    weight = read_row(given, out, call.crop_column, given_row, j, call.crop_width)
                     by_x, by_y = by_x * weight, by_y * weight
                     x_plain, y_plain = x_plain + by_x, y_plain + by_y
                     x_by_x, y_by_x = x_by_x + by_x * x, y_by_x + by_y * x
                     wider, taller = wider + by_width * weight, taller + by_height * weight
             else:
                 for j in range(call.crop_width):
-                    weight, x = given_row[j], centre(j, call.crop_width)
+                    weight, x = load(given, out + j * call.crop_column), centre(j, call.crop_width)
                     start = columns.starts[j] - left
                     for tap in range(0, whole(columns.run), COUNT):
                         spot, seen = j * columns.next_place + tap, read(mixed, start + tap, COUNT)
@@ -212,7 +232,8 @@ def to_theta(
                         x_by_x, y_by_x = x_by_x + by_x * x, y_by_x + by_y * x
                         wider += seen * read(columns.widenings, spot, COUNT) * weight
                         taller += read(widened, start + tap, COUNT) * heights * weight
-        add_row(sums, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+            moments = with_row(moments, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+    write_moments(sums, moments)
     to_half_widths(sums, call)
     sums[0] += sum_of(wider) * widening(pose[0], columns.width, call.width, call.crop_width)
     sums[4] += sum_of(taller) * widening(pose[4], rows.width, call.height, call.crop_height)
