@@ -276,6 +276,49 @@ def gather(typing: Any, pointer: Any, base: Any, places: Any) -> Any:
     return Lanes(wide(pointer.dtype))(pointer, types.int64, places), generate
 
 
+@intrinsic
+def _pairs(typing: Any, pointer: Any, base: Any, places: Any) -> Any:
+    """Elements at base + places and those after them, widened, each two in one load."""
+    kind = Lanes(wide(pointer.dtype))
+    both = types.UniTuple(kind, 2)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        spot = builder.gep(args[0], [args[1]])
+        element = spot.type.pointee
+        if pointer.dtype == types.float64:  # two fill more than a load of a register's lane
+            values = [_gathered(builder, args[0], builder.add(args[1], _WORD(i)), args[2]) for i in (0, 1)]
+            return context.make_tuple(builder, both, values)
+        bits = pointer.dtype.bitwidth
+        pair = ir.IntType(2 * bits)
+        held = ir.Constant(ir.VectorType(pair, COUNT), ir.Undefined)
+        for lane in range(COUNT):
+            place = builder.extract_element(args[2], _WORD32(lane))
+            at = builder.bitcast(builder.gep(spot, [place]), pair.as_pointer())
+            held = builder.insert_element(held, builder.load(at, align=bits // 8), _WORD32(lane))
+        flat = builder.bitcast(held, ir.VectorType(element, 2 * COUNT))
+        values = [
+            widened(
+                builder,
+                pointer.dtype,
+                builder.shuffle_vector(
+                    flat, flat, ir.Constant(ir.VectorType(_WORD32, COUNT), list(range(first, 2 * COUNT, 2)))
+                ),
+            )
+            for first in (0, 1)
+        ]
+        return context.make_tuple(builder, both, values)
+
+    return both(pointer, types.int64, places), generate
+
+
+@njit(inline="always")
+def gather_pair(pointer: Any, base: int, places: Any, step: int) -> tuple[Any, Any]:
+    """Elements at base + places, and those `step` after them."""
+    if step == 1:
+        return _pairs(pointer, base, places)
+    return gather(pointer, base, places), gather(pointer, base + step, places)
+
+
 def _make_pick(registers: int) -> Any:
     """Numbers at base + places, of which all are below registers * COUNT; where possible without a gather."""
 

@@ -15,7 +15,7 @@ from cropworth.crops.kernels.cpu.lanes import (
     choose,
     count_up,
     floored,
-    gather,
+    gather_pair,
     pick,
     read,
     write,
@@ -34,6 +34,7 @@ from cropworth.crops.kernels.cpu.memory import (
 from cropworth.crops.kernels.cpu.rows import (
     AHEAD,
     FAR,
+    ROUNDING,
     Reading,
     add_scaled,
     ask_for,
@@ -157,9 +158,37 @@ def slopes(pair: Pair, pixels: int) -> tuple[Any, Any]:
 
 
 @inlined
-def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, derive: bool) -> None:
-    """Fill the tables of the places from `place` on, which are at these lanes of normalised coordinates."""
-    pair = pair_at((at + 1.0) * (0.5 * pixels) - 0.5, pixels, padding)
+def lies_inside(first: float, last: float, pixels: int) -> bool:
+    """Whether pairs of pixels between two normalised coordinates all lie in the frame."""
+    low, high = min(first, last), max(first, last)
+    return (low + 1.0) * (0.5 * pixels) - 0.5 >= ROUNDING and (high + 1.0) * (0.5 * pixels) + 0.5 <= pixels - ROUNDING
+
+
+@inlined
+def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, inside: bool, derive: bool) -> None:
+    """Fill the tables of the places from `place` on, which are at these lanes of normalised coordinates.
+
+    Args:
+        side: its tables.
+        place: see above.
+        at: see above.
+        pixels: along the axis.
+        padding: an index of PADDINGS.
+        inside: whether all pairs of pixels are known to lie in the frame, which spares most of the work.
+        derive: whether the slopes are asked for.
+    """
+    at = (at + 1.0) * (0.5 * pixels) - 0.5
+    if inside:
+        below = floored(at)
+        away = as_numbers(side.first, at - below)
+        write(side.pixels, place, COUNT, as_integers(below))
+        write(side.first, place, COUNT, away * -1.0 + 1.0)
+        write(side.second, place, COUNT, away)
+        if derive:
+            write(side.first_slope, place, COUNT, away * 0.0 - 1.0)
+            write(side.second_slope, place, COUNT, away * 0.0 + 1.0)
+        return
+    pair = pair_at(at, pixels, padding)
     write(side.pixels, place, COUNT, as_integers(pair.pixel))
     write(side.first, place, COUNT, as_numbers(side.first, pair.first))
     write(side.second, place, COUNT, as_numbers(side.first, pair.second))
@@ -191,10 +220,14 @@ def upright(data: Any, call: Call, space: int, pose: Any, derive: bool) -> Uprig
     space += side_bytes(call.crop_height, number_size(data))
     columns = side_at(data, space, call.crop_width)
     space += side_bytes(call.crop_width, number_size(data))
+    end = centre(0, call.crop_height) * pose[4]
+    inside = lies_inside(pose[5] - end, pose[5] + end, call.height)
     for i in range(0, call.crop_height, COUNT):
-        weigh(rows, i, centres(i, call.crop_height) * pose[4] + pose[5], call.height, call.padding, derive)
+        weigh(rows, i, centres(i, call.crop_height) * pose[4] + pose[5], call.height, call.padding, inside, derive)
+    end = centre(0, call.crop_width) * pose[0]
+    inside = lies_inside(pose[2] - end, pose[2] + end, call.width)
     for j in range(0, call.crop_width, COUNT):
-        weigh(columns, j, centres(j, call.crop_width) * pose[0] + pose[2], call.width, call.padding, derive)
+        weigh(columns, j, centres(j, call.crop_width) * pose[0] + pose[2], call.width, call.padding, inside, derive)
     return Upright(
         rows,
         columns,
@@ -229,7 +262,7 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
         last: see above.
     """
     pixels, result, pose = elements(data, source), elements(data, target), doubles(theta)
-    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1:
+    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1 and call.crop_width > COUNT:
         _crop_upright(data, call, space, pose, pixels, result, first, last)
     else:
         _crop_turned(data, call, space, pose, pixels, result, first, last)
@@ -279,11 +312,15 @@ def turned_at(data: Any, space: int, count: int) -> Turned:
 @called
 def place_row(there: Turned, call: Call, pose: Any, i: int, row_step: int, column_step: int, derive: bool) -> None:
     """Fill the tables of row i of a crop; the steps are those of the input."""
-    y = centre(i, call.crop_height)
+    y, end = centre(i, call.crop_height), centre(0, call.crop_width)
+    u, v = pose[1] * y + pose[2], pose[4] * y + pose[5]  # of the row's middle
+    across, down = pose[0] * end, pose[3] * end
+    in_x = lies_inside(u - across, u + across, call.width)
+    in_y = lies_inside(v - down, v + down, call.height)
     for j in range(0, call.crop_width, COUNT):
         x = centres(j, call.crop_width)
-        weigh(there.x, j, x * pose[0] + (pose[1] * y + pose[2]), call.width, call.padding, derive)
-        weigh(there.y, j, x * pose[3] + (pose[4] * y + pose[5]), call.height, call.padding, derive)
+        weigh(there.x, j, x * pose[0] + u, call.width, call.padding, in_x, derive)
+        weigh(there.y, j, x * pose[3] + v, call.height, call.padding, in_y, derive)
         rows, columns = read(there.y.pixels, j, COUNT), read(there.x.pixels, j, COUNT)
         write(there.starts, j, COUNT, rows * row_step + columns * column_step)
 
@@ -300,9 +337,11 @@ def _crop_turned(data: Any, call: Call, space: int, pose: Any, pixels: Any, resu
             for j in range(0, call.crop_width, COUNT):
                 starts = read(there.starts, j, COUNT)
                 left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
-                value = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
+                one, two = gather_pair(pixels, at, starts, right)
+                value = one * left + two * other
                 if call.dims == 2:
-                    low = gather(pixels, at + down, starts) * left + gather(pixels, at + down + right, starts) * other
+                    one, two = gather_pair(pixels, at + down, starts, right)
+                    low = one * left + two * other
                     value = value * read(there.y.first, j, COUNT) + low * read(there.y.second, j, COUNT)
                 write(result, out + j, call.crop_width - j, value)
 
@@ -325,7 +364,7 @@ def to_theta(
         last: as in `crop`.
     """
     pixels, given, pose, sums = elements(data, source), elements(data, target), doubles(theta), doubles(result)
-    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1:
+    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1 and call.crop_width > COUNT:
         _to_theta_upright(data, call, space, pose, pixels, given, sums, first, last)
     else:
         _to_theta_turned(data, call, space, pose, pixels, given, sums, first, last)
@@ -391,11 +430,11 @@ def _to_theta_turned(
             copy_row(given, out, call.crop_column, line, call.crop_width)
             for j in range(0, call.crop_width, COUNT):
                 starts = read(there.starts, j, COUNT)
-                one, two = gather(pixels, at, starts), gather(pixels, at + right, starts)
+                one, two = gather_pair(pixels, at, starts, right)
                 x = read(middles, j, COUNT)
                 weight = read_row(given, out, call.crop_column, line, j, call.crop_width)
                 if call.dims == 2:
-                    three, four = gather(pixels, at + down, starts), gather(pixels, at + down + right, starts)
+                    three, four = gather_pair(pixels, at + down, starts, right)
                     left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
                     by_y = (one * left + two * other) * read(there.y.first_slope, j, COUNT)
                     by_y += (three * left + four * other) * read(there.y.second_slope, j, COUNT)

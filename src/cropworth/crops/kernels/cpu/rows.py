@@ -10,6 +10,7 @@ from cropworth.crops.kernels.cpu.tasks import Call
 
 AHEAD = 2  # rows of a crop between asking for what one reads and reading it
 FAR = 2.0**40  # pixels; further out every place is alike, and integers hold it
+ROUNDING = 1e-6  # pixels; more than two ways to calculate a place in or near the frame differ by
 
 
 @shared

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, count_up, floored, sum_of, write
 from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, longs, number_size, numbers, shared
-from cropworth.crops.kernels.cpu.rows import FAR, centre, centres, whole
+from cropworth.crops.kernels.cpu.rows import FAR, ROUNDING, centre, centres, whole
 from cropworth.crops.kernels.reference import LARGEST_SCALE
 
 PADDINGS = ("zeros", "border", "reflection")
@@ -113,7 +113,7 @@ def place_axis(
             in_pixels(scale * centre(block, size) + shift, pixels),
             in_pixels(scale * centre(last, size) + shift, pixels),
         )
-        inside = min(ends) - width >= 0.0 and max(ends) + width <= pixels - 1.0
+        inside = min(ends) - width >= ROUNDING and max(ends) + width <= pixels - 1.0 - ROUNDING
         if inside and by_tap:
             _place_by_tap(axis, block, in_lanes(scale, shift, block, size, pixels), derive)
         for place in range(block, last + 1):

@@ -17,7 +17,7 @@ from cropworth.crops.kernels.cpu.lanes import (
     choose,
     count_up,
     floored,
-    gather,
+    gather_pair,
     read,
     sum_of,
     write,
@@ -196,10 +196,10 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
                 upper, lower = as_numbers(mean, y.first * across.weight), as_numbers(mean, y.second * across.weight)
                 for channel in range(call.channels):
                     at, line = channel * call.input_channel, channel * COUNT
-                    top = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
-                    at += down
-                    bottom = gather(pixels, at, starts) * left + gather(pixels, at + right, starts) * other
-                    write(mean, line, COUNT, read(mean, line, COUNT) + (top * upper + bottom * lower))
+                    one, two = gather_pair(pixels, at, starts, right)
+                    three, four = gather_pair(pixels, at + down, starts, right)
+                    seen = (one * left + two * other) * upper + (three * left + four * other) * lower
+                    write(mean, line, COUNT, read(mean, line, COUNT) + seen)
             for channel in range(call.channels):
                 out = channel * call.crop_channel + i * call.crop_row + j
                 write(result, out, call.crop_width - j, read(mean, channel * COUNT, COUNT))
@@ -255,11 +255,10 @@ def corners_at(pixels: Any, given: Any, starts: Any, call: Call) -> Corners:
     top_left = top_right = bottom_left = bottom_right = read(given, 0, COUNT) * 0.0
     for channel in range(call.channels):
         at, weight = channel * call.input_channel, read(given, channel * COUNT, COUNT)
-        top_left += weight * gather(pixels, at, starts)
-        top_right += weight * gather(pixels, at + right, starts)
-        at += down
-        bottom_left += weight * gather(pixels, at, starts)
-        bottom_right += weight * gather(pixels, at + right, starts)
+        one, two = gather_pair(pixels, at, starts, right)
+        three, four = gather_pair(pixels, at + down, starts, right)
+        top_left, top_right = top_left + weight * one, top_right + weight * two
+        bottom_left, bottom_right = bottom_left + weight * three, bottom_right + weight * four
     return Corners(as_doubles(top_left), as_doubles(top_right), as_doubles(bottom_left), as_doubles(bottom_right))
 
 
