@@ -15,7 +15,7 @@ from cropworth.crops.geometry import kind_of
 Kernel = Literal["numba", "triton", "torch"]
 
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-BY_DEVICE: dict[str, Kernel] = {"cpu": "numba", "cuda": "triton"}
+DEVICES: dict[str, Kernel] = {"cpu": "numba", "cuda": "triton"}
 INSTALLED = {name: importlib.util.find_spec(name) is not None for name in ("numba", "triton")}
 
 
@@ -35,6 +35,11 @@ class Choice(NamedTuple):
         return f"{self.kernel}: {self.reason}"
 
 
+KERNELS = {
+    (device, dims): Choice(kernel, f"linear crops of {what} at affine poses on {device}.")
+    for device, kernel in DEVICES.items()
+    for dims, what in ((1, "sequences"), (2, "images"))
+}
 _only_torch = False
 
 
@@ -64,9 +69,9 @@ def choose(input: Tensor, theta: Tensor, mode: str) -> Choice:  # noqa: A002
         return Choice("torch", "the kernels crop images and sequences, and the input is a volume.")
     if input.dtype not in FLOATS or theta.dtype not in FLOATS:
         return Choice("torch", f"the kernels take floating-point numbers, and got {input.dtype} and {theta.dtype}.")
-    if input.device.type not in BY_DEVICE or input.device != theta.device:
+    if input.device.type not in DEVICES or input.device != theta.device:
         return Choice("torch", f"there is no kernel for {input.device} with theta on {theta.device}.")
-    kernel = BY_DEVICE[input.device.type]
-    if not INSTALLED[kernel]:
-        return Choice("torch", f"{kernel} is not installed.")
-    return Choice(kernel, f"affine crops of {'images' if dims == 2 else 'sequences'} on {input.device.type}.")
+    taken = KERNELS[input.device.type, dims]
+    if not INSTALLED[taken.kernel]:
+        return Choice("torch", f"{taken.kernel} is not installed.")
+    return taken

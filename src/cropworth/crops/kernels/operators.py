@@ -72,14 +72,14 @@ def _to_theta_fake(grad: Tensor, input: Tensor, poses: Tensor, padding: str, ant
 
 
 class _Crop(torch.autograd.Function):
-    """The crop with its gradients; what `torch.library.register_autograd` makes of the same takes half as long again."""
+    """The crop with its gradients; `torch.library.register_autograd` would make the same, half as slow again."""
 
     @staticmethod
     def forward(
         ctx: Any,
         input: Tensor,  # noqa: A002
         poses: Tensor,
-        size: Sequence[int],
+        size: tuple[int, ...],
         padding: str,
         antialias: bool,
     ) -> Tensor:

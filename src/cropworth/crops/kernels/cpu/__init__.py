@@ -61,7 +61,7 @@ def to_input(grad: Tensor, poses: Tensor, shape: Sequence[int], padding: str, an
 
 
 def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, antialias: bool) -> Tensor:  # noqa: A002
-    """Run a kernel; its sums for theta, of each crop and each of its parts, (B * K, parts, 6) in float64."""
+    """Run a kernel; of `to_theta` the sums of each crop and each of its parts, (B * K, parts, 6) in float64."""
     theta, count, channels = _as_images(poses), poses.shape[1], input.shape[1]
     to_input = name == "to_input"
     # A sequence is an image of one row.
@@ -71,7 +71,8 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
     units, total = (len(input), channels) if to_input else (len(input) * count, rows)
     work = channels * rows * columns * (count if to_input else 1)
     parts = max(1, min(-(-PIECES // max(1, units)), total, work // SMALLEST))
-    sums = torch.empty((units, parts, 6) if name == "to_theta" else 0, dtype=torch.float64)
+    number, derive = (8 if crops.dtype == torch.float64 else 4), name == "to_theta"
+    sums = torch.empty((units, parts, 6), dtype=torch.float64) if derive else theta
     call = Call(
         next_task=0,
         next_worker=0,
@@ -79,7 +80,7 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
         parts=parts,
         total=total,
         workspace=0,
-        workspace_size=0,
+        workspace_size=linear.workspace(width, rows, columns, number),
         crops=count,
         channels=channels,
         height=height,
@@ -104,14 +105,14 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
         crop_column=crop_strides[-1],
         sums=sums.data_ptr(),
     )
-    if theta.numel():
-        number, derive = (8 if crops.dtype == torch.float64 else 4), name == "to_theta"
-        room = linear.workspace(call, number)
-        if antialias:
-            scales = theta.flatten(0, 1).nan_to_num(0.0).abs().amax(0)  # (2, 3)
-            room = max(room, tents.workspace(call, number))
-            room = max(room, upright.workspace(call, number, derive, scales[1, 1].item(), scales[0, 0].item()))
-        run(compiled(name, crops.dtype, antialias), call._replace(workspace_size=room))
+    if not theta.numel():
+        return sums
+    if antialias:
+        scales = theta.flatten(0, 1).nan_to_num(0.0).abs().amax(0)  # (2, 3)
+        upright_needs = upright.workspace(call, number, derive, scales[1, 1].item(), scales[0, 0].item())
+        room = max(call.workspace_size, upright_needs, tents.workspace(call, number))
+        call = call._replace(workspace_size=room)
+    run(compiled(name, crops.dtype, antialias), call)
     return sums
 
 

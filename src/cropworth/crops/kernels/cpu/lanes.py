@@ -401,7 +401,8 @@ def _sum_of_each(builder: Any, vectors: list[Any]) -> Any:
     while len(vectors) > 1:
         # Of each two vectors, the lower and upper halves of every group of `width` lanes side by side, then added.
         half = width // 2
-        low, high = [], []
+        low: list[int] = []
+        high: list[int] = []
         for at in range(0, 2 * COUNT, width):
             low += range(at, at + half)
             high += range(at + half, at + width)

@@ -6,6 +6,7 @@ columns. A turned one reads the four pixels of each place where they lie.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 from cropworth.crops.kernels.cpu.lanes import (
@@ -198,11 +199,12 @@ def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, inside: bo
         write(side.second_slope, place, COUNT, as_numbers(side.first, second_slope))
 
 
-def workspace(call: Call, number: int) -> int:
-    """Bytes that a worker needs, in numbers of so many bytes."""
-    sides = side_bytes(call.crop_height, number) + 2 * side_bytes(call.crop_width, number)
-    lines = 2 * mixed_bytes(call.width, number) + whole(call.crop_width) * (2 * number + 8)
-    return sides + lines + reading_bytes(call.crop_width)
+@functools.lru_cache
+def workspace(width: int, crop_height: int, crop_width: int, number: int) -> int:
+    """Bytes that a worker needs for an input so wide, in numbers of so many bytes."""
+    sides = side_bytes(crop_height, number) + 2 * side_bytes(crop_width, number)
+    lines = 2 * mixed_bytes(width, number) + whole(crop_width) * (2 * number + 8)
+    return sides + lines + reading_bytes(crop_width)
 
 
 class Upright(NamedTuple):
