@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("cropworth", "torch", "torchvision", "numpy", "scipy")
+PACKAGES = ("cropworth", "torch", "torchvision", "numba", "numpy", "scipy")
 
 
 def describe_environment() -> dict[str, Any]:
