@@ -5,21 +5,21 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from cropworth.crops.geometry import kind_of
 
-Kernel = Literal["numba", "triton", "torch"]
-
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-DEVICES: dict[str, Kernel] = {"cpu": "numba", "cuda": "triton"}
+DEVICES: dict[str, Literal["numba", "triton"]] = {"cpu": "numba", "cuda": "triton"}
 INSTALLED = {name: importlib.util.find_spec(name) is not None for name in ("numba", "triton")}
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True)
+class Choice:
     """A kernel and the reason for it.
 
     Attributes:
@@ -28,7 +28,7 @@ class Choice(NamedTuple):
         reason: one sentence.
     """
 
-    kernel: Kernel
+    kernel: Literal["numba", "triton", "torch"]
     reason: str
 
     def __str__(self) -> str:
