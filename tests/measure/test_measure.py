@@ -86,8 +86,8 @@ def test_the_environment_names_what_a_reader_needs() -> None:
     assert found["torch"] == torch.__version__.split("+")[0]
     assert found["cores"] == available_cores() >= 1
     assert set(found) == {
-        "python", "cropworth", "torch", "torchvision", "numba", "numpy", "scipy", "system", "processor", "cores", "commit",
-        "source_sha256",
+        "python", "cropworth", "torch", "torchvision", "numba", "numpy", "scipy", "system", "processor", "cores",
+        "commit", "source_sha256",
     }  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
         parts=parts,
         total=total,
         workspace=0,
-        workspace_size=linear.workspace(width, rows, columns, number),
+        workspace_size=linear.workspace(height, width, rows, columns, number, derive),
         crops=count,
         channels=channels,
         height=height,
@@ -110,7 +110,7 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
     if antialias:
         scales = theta.flatten(0, 1).nan_to_num(0.0).abs().amax(0)  # (2, 3)
         upright_needs = upright.workspace(call, number, derive, scales[1, 1].item(), scales[0, 0].item())
-        room = max(call.workspace_size, upright_needs, tents.workspace(call, number))
+        room = max(upright_needs, tents.workspace(call, number))
         call = call._replace(workspace_size=room)
     run(compiled(name, crops.dtype, antialias), call)
     return sums

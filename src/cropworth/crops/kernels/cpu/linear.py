@@ -70,9 +70,9 @@ class Side(NamedTuple):
 
 
 @shared
-def side_bytes(count: int, number: int) -> int:
-    """Bytes of a side's tables."""
-    return whole(count) * (8 + 4 * number)
+def side_bytes(count: int, number: int, derive: bool) -> int:
+    """Bytes of a side's tables, with the slopes or without."""
+    return whole(count) * (8 + (4 if derive else 2) * number)
 
 
 @called
@@ -200,10 +200,12 @@ def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, inside: bo
 
 
 @functools.lru_cache
-def workspace(width: int, crop_height: int, crop_width: int, number: int) -> int:
-    """Bytes that a worker needs for an input so wide, in numbers of so many bytes."""
-    sides = side_bytes(crop_height, number) + 2 * side_bytes(crop_width, number)
-    lines = 2 * mixed_bytes(width, number) + whole(crop_width) * (2 * number + 8)
+def workspace(height: int, width: int, crop_height: int, crop_width: int, number: int, derive: bool) -> int:
+    """Bytes that a worker needs for an input of this size, in numbers of so many bytes."""
+    sides = side_bytes(crop_height, number, derive) + 2 * side_bytes(crop_width, number, derive)
+    lines = whole(crop_width) * (8 + (2 * number if derive else 0))
+    if height > 1:
+        lines += (2 if derive else 1) * mixed_bytes(width, number)
     return sides + lines + reading_bytes(crop_width)
 
 
@@ -219,9 +221,9 @@ class Upright(NamedTuple):
 def upright(data: Any, call: Call, space: int, pose: Any, derive: bool) -> Upright:
     """Tables of an upright crop in the workspace at `space`."""
     rows = side_at(data, space, call.crop_height)
-    space += side_bytes(call.crop_height, number_size(data))
+    space += side_bytes(call.crop_height, number_size(data), derive)
     columns = side_at(data, space, call.crop_width)
-    space += side_bytes(call.crop_width, number_size(data))
+    space += side_bytes(call.crop_width, number_size(data), derive)
     end = centre(0, call.crop_height) * pose[4]
     inside = lies_inside(pose[5] - end, pose[5] + end, call.height)
     for i in range(0, call.crop_height, COUNT):
@@ -305,10 +307,12 @@ class Turned(NamedTuple):
 
 
 @called
-def turned_at(data: Any, space: int, count: int) -> Turned:
+def turned_at(data: Any, space: int, count: int, derive: bool) -> Turned:
     """Tables in the workspace at `space`."""
     x = space + 8 * whole(count)
-    return Turned(longs(space), side_at(data, x, count), side_at(data, x + side_bytes(count, number_size(data)), count))
+    return Turned(
+        longs(space), side_at(data, x, count), side_at(data, x + side_bytes(count, number_size(data), derive), count)
+    )
 
 
 @called
@@ -329,7 +333,7 @@ def place_row(there: Turned, call: Call, pose: Any, i: int, row_step: int, colum
 
 @called
 def _crop_turned(data: Any, call: Call, space: int, pose: Any, pixels: Any, result: Any, first: int, last: int) -> None:
-    there = turned_at(data, space, call.crop_width)
+    there = turned_at(data, space, call.crop_width, False)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
     for i in range(first, last):
@@ -418,7 +422,7 @@ def _to_theta_turned(
 ) -> None:
     line = numbers(data, space)
     middles = numbers(data, space + number_size(data) * whole(call.crop_width))
-    there = turned_at(data, space + 2 * number_size(data) * whole(call.crop_width), call.crop_width)
+    there = turned_at(data, space + 2 * number_size(data) * whole(call.crop_width), call.crop_width, True)
     place_middles(middles, call.crop_width)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
@@ -497,7 +501,7 @@ def _to_input_upright(
 def _to_input_turned(
     data: Any, call: Call, space: int, pose: Any, given: Any, target: Any, first: int, last: int
 ) -> None:
-    there = turned_at(data, space, call.crop_width)
+    there = turned_at(data, space, call.crop_width, False)
     down = call.width if call.height > 1 else 0
     right = 1 if call.width > 1 else 0
     for i in range(call.crop_height):
