@@ -285,7 +285,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11, help="at least, of each case and pass")
     parser.add_argument("--quick", action="store_true", help="three small cases, few rounds, no compiler: does it run?")
     arguments = parser.parse_args()
-    keep_memory()
     set_threads(arguments.threads)
     seconds, rounds = (0.1, 3) if arguments.quick else (arguments.seconds, arguments.rounds)
     found: dict[str, Any] = {"provenance": provenance(arguments.device)}
@@ -309,5 +308,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     warnings.filterwarnings("ignore", module=r"torch\._inductor.*")
     main()
