@@ -136,7 +136,7 @@ def test_places_far_from_the_first_pixel_are_exact() -> None:
 def test_crops_on_top_of_each_other_add_up() -> None:
     one = draw_case(3, crops=1)
     several = Case(one.input, one.poses.expand(1, 3, 2, 3), one.grad.expand(1, 3, 2, 3, 4), "zeros", antialias=False)
-    torch.testing.assert_close(several.run(cuda)[1], 3 * one.run()[1])
+    torch.testing.assert_close(several.run(cuda)[1], 3 * one.run(cuda)[1])
 
 
 @pytest.mark.parametrize(("batch", "crops"), [(0, 2), (2, 0)])

@@ -79,5 +79,5 @@ def test_the_kernels_are_right_on_a_gpu_and_the_same_in_every_run(
     )  # fmt: skip
     case = Case(drawn.input.cuda(), drawn.poses.cuda(), drawn.grad.cuda(), padding, antialias)
     case.check(cuda)
-    for first, second in zip(case.run(cuda), case.run(), strict=True):
+    for first, second in zip(case.run(cuda), case.run(cuda), strict=True):
         assert torch.equal(first, second)
