@@ -16,6 +16,7 @@ from numba import cfunc, types
 
 from cropworth.crops.kernels.cpu import linear, tents, upright
 from cropworth.crops.kernels.cpu.memory import BFLOAT16, FLOAT16, doubles, inlined, take
+from cropworth.crops.kernels.cpu.rows import is_upright
 from cropworth.crops.kernels.cpu.tasks import NEXT_TASK, NEXT_WORKER, Call, read
 
 ELEMENTS = {
@@ -59,12 +60,6 @@ def _addresses(call: Call, item: int, k: int) -> tuple[int, int]:
     return theta, call.crop + call.element * (item * call.crop_item + k * call.crop_crop)
 
 
-@inlined
-def _is_upright(theta: int) -> bool:
-    pose = doubles(theta)
-    return pose[1] == 0.0 and pose[3] == 0.0
-
-
 def _crop(stamp: int, antialias: bool) -> Callable[[Any], None]:
     def program(data: Any) -> None:
         call = read(data)
@@ -79,7 +74,7 @@ def _crop(stamp: int, antialias: bool) -> Callable[[Any], None]:
             source = call.input + call.element * item * call.input_item
             if not antialias:
                 linear.crop(data, call, space, theta, source, target, first, last)
-            elif _is_upright(theta):
+            elif is_upright(doubles(theta)):
                 upright.crop(data, call, space, theta, source, target, first, last)
             else:
                 tents.crop(data, call, space, theta, source, target, first, last)
@@ -102,7 +97,7 @@ def _to_theta(stamp: int, antialias: bool) -> Callable[[Any], None]:
             result = call.sums + SUMS * task
             if not antialias:
                 linear.to_theta(data, call, space, theta, source, target, result, first, last)
-            elif _is_upright(theta):
+            elif is_upright(doubles(theta)):
                 upright.to_theta(data, call, space, theta, source, target, result, first, last)
             else:
                 tents.to_theta(data, call, space, theta, source, target, result, first, last)
@@ -126,7 +121,7 @@ def _to_input(stamp: int, antialias: bool) -> Callable[[Any], None]:
                 theta, target = _addresses(call, item, k)
                 if not antialias:
                     linear.to_input(data, call, space, theta, target, result, first, last)
-                elif _is_upright(theta):
+                elif is_upright(doubles(theta)):
                     upright.to_input(data, call, space, theta, target, result, first, last)
                 else:
                     tents.to_input(data, call, space, theta, target, result, first, last)

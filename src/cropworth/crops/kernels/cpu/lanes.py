@@ -56,7 +56,9 @@ def _element_of(first: Any, second: Any) -> Any:
     return next((kind.element for kind in (first, second) if isinstance(kind, Lanes)), first)
 
 
-def _make_arithmetic(name: str) -> Any:
+def _make(emit: Callable[[Any, Any, Any, Any], Any], result: Any = None) -> Any:
+    """Work on lanes, or lanes and a number: `emit` makes the code, the element is theirs if `result` names none."""
+
     @intrinsic
     def work(typing: Any, first: Any, second: Any) -> Any:
         element = _element_of(first, second)
@@ -66,32 +68,27 @@ def _make_arithmetic(name: str) -> Any:
                 _as_lanes(context, builder, value, kind, element)
                 for value, kind in zip(args, signature.args, strict=True)
             )
-            if isinstance(element, types.Integer):
-                return getattr(builder, name)(left, right)
-            return getattr(builder, "f" + name)(left, right, flags=["contract", "nsz"])
+            return emit(builder, isinstance(element, types.Integer), left, right)
 
-        return Lanes(element)(first, second), generate
+        return Lanes(result or element)(first, second), generate
 
     return work
+
+
+def _make_arithmetic(name: str) -> Any:
+    def emit(builder: Any, whole: bool, left: Any, right: Any) -> Any:
+        if whole:
+            return getattr(builder, name)(left, right)
+        return getattr(builder, "f" + name)(left, right, flags=["contract", "nsz"])
+
+    return _make(emit)
 
 
 def _make_comparison(sign: str) -> Any:
-    @intrinsic
-    def work(typing: Any, first: Any, second: Any) -> Any:
-        element = _element_of(first, second)
+    def emit(builder: Any, whole: bool, left: Any, right: Any) -> Any:
+        return (builder.icmp_signed if whole else builder.fcmp_ordered)(sign, left, right)
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            left, right = (
-                _as_lanes(context, builder, value, kind, element)
-                for value, kind in zip(args, signature.args, strict=True)
-            )
-            if isinstance(element, types.Integer):
-                return builder.icmp_signed(sign, left, right)
-            return builder.fcmp_ordered(sign, left, right)
-
-        return Lanes(types.boolean)(first, second), generate
-
-    return work
+    return _make(emit, types.boolean)
 
 
 def _teach(symbol: Callable[..., Any], work: Any) -> None:

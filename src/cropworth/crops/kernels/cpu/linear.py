@@ -11,11 +11,8 @@ from typing import Any, NamedTuple
 
 from cropworth.crops.kernels.cpu.lanes import (
     COUNT,
-    as_integers,
     as_numbers,
-    choose,
     count_up,
-    floored,
     gather_pair,
     pick,
     read,
@@ -25,23 +22,21 @@ from cropworth.crops.kernels.cpu.memory import (
     called,
     doubles,
     elements,
-    inlined,
     load,
     longs,
     number_size,
     numbers,
-    shared,
 )
+from cropworth.crops.kernels.cpu.pairs import Side, lies_inside, side_at, side_bytes, weigh
 from cropworth.crops.kernels.cpu.rows import (
     AHEAD,
-    FAR,
-    ROUNDING,
     Reading,
     add_scaled,
     ask_for,
     centre,
     centres,
     copy_row,
+    is_upright,
     mixed_bytes,
     no_moments,
     pixels_in_line,
@@ -55,148 +50,7 @@ from cropworth.crops.kernels.cpu.rows import (
     worth_asking,
     write_moments,
 )
-from cropworth.crops.kernels.cpu.taps import REFLECTION, ZEROS
 from cropworth.crops.kernels.cpu.tasks import Call
-
-
-class Side(NamedTuple):
-    """Along one axis of the input, for each place: the first of two neighbouring pixels, their weights and slopes."""
-
-    pixels: Any
-    first: Any
-    second: Any
-    first_slope: Any
-    second_slope: Any
-
-
-@shared
-def side_bytes(count: int, number: int, derive: bool) -> int:
-    """Bytes of a side's tables, with the slopes or without."""
-    return whole(count) * (8 + (4 if derive else 2) * number)
-
-
-@called
-def side_at(data: Any, space: int, count: int) -> Side:
-    """A side's tables in the workspace at `space`."""
-    step, weights = whole(count) * number_size(data), space + 8 * whole(count)
-    return Side(
-        longs(space),
-        numbers(data, weights),
-        numbers(data, weights + step),
-        numbers(data, weights + 2 * step),
-        numbers(data, weights + 3 * step),
-    )
-
-
-@inlined
-def held(at: Any) -> Any:
-    """Lanes of places within what integers hold; NaN, which compares as false, becomes one too."""
-    return choose(at >= -FAR, choose(at <= FAR, at, FAR), -FAR)
-
-
-@inlined
-def in_frame(at: Any, pixels: int, padding: int) -> tuple[Any, Any]:
-    """Lanes of places in pixels, moved to where no other padding than zeros is needed, and the derivatives of that."""
-    at = held(at)
-    turn = at * 0.0 + 1.0
-    if padding == REFLECTION:
-        turn = choose(at < -0.5, -1.0, turn)
-        away = choose(at < -0.5, at * -1.0 - 0.5, at + 0.5)  # from the frame's first edge
-        turns = floored(away / float(pixels))
-        at = away - turns * float(pixels) - 0.5
-        odd = turns - floored(turns * 0.5) * 2.0 == 1.0
-        at = choose(odd, at * -1.0 + (pixels - 1.0), at)
-        turn = choose(odd, turn * -1.0, turn)
-    if padding != ZEROS:
-        turn = choose(at <= 0.0, 0.0, choose(at >= pixels - 1.0, 0.0, turn))
-        at = choose(at <= 0.0, 0.0, choose(at >= pixels - 1.0, pixels - 1.0, at))
-    return at, turn
-
-
-class Pair(NamedTuple):
-    """Lanes of places along one axis of the input: what is read there, in float64.
-
-    Attributes:
-        pixel: the first of two neighbouring pixels.
-        first: its weight.
-        second: the other's.
-        away: how far the place is from the first pixel.
-        turn: the derivative of that by the place before it was moved to the frame.
-    """
-
-    pixel: Any
-    first: Any
-    second: Any
-    away: Any
-    turn: Any
-
-
-@inlined
-def pair_at(at: Any, pixels: int, padding: int) -> Pair:
-    """What is read at lanes of places in pixels."""
-    at, turn = in_frame(at, pixels, padding)
-    below = floored(at)
-    last = max(pixels - 2.0, 0.0)
-    pixel = choose(below <= 0.0, 0.0, choose(below >= last, last, below))
-    away = at - pixel
-    # A pixel weighs 1 less its distance. If one of the two taps lies outside, the pair is the two pixels at the edge.
-    first = choose(away < 0.0, away + 1.0, away * -1.0 + 1.0)
-    second = choose(away < 1.0, away, away * -1.0 + 2.0)
-    if pixels == 1:
-        second = second * 0.0
-    return Pair(pixel, choose(first >= 0.0, first, 0.0), choose(second >= 0.0, second, 0.0), away, turn)
-
-
-@inlined
-def slopes(pair: Pair, pixels: int) -> tuple[Any, Any]:
-    """The derivatives of a pair's weights by the place."""
-    away, turn = pair.away, pair.turn
-    first = choose(away < 0.0, choose(away >= -1.0, turn, 0.0), choose(away < 1.0, turn * -1.0, 0.0))
-    second = choose(away < 1.0, choose(away >= 0.0, turn, 0.0), choose(away < 2.0, turn * -1.0, 0.0))
-    if pixels == 1:
-        second = second * 0.0
-    return first, second
-
-
-@inlined
-def lies_inside(first: float, last: float, pixels: int) -> bool:
-    """Whether pairs of pixels between two normalised coordinates all lie in the frame."""
-    low, high = min(first, last), max(first, last)
-    return (low + 1.0) * (0.5 * pixels) - 0.5 >= ROUNDING and (high + 1.0) * (0.5 * pixels) + 0.5 <= pixels - ROUNDING
-
-
-@inlined
-def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, inside: bool, derive: bool) -> None:
-    """Fill the tables of the places from `place` on, which are at these lanes of normalised coordinates.
-
-    Args:
-        side: its tables.
-        place: see above.
-        at: see above.
-        pixels: along the axis.
-        padding: an index of PADDINGS.
-        inside: whether all pairs of pixels are known to lie in the frame, which spares most of the work.
-        derive: whether the slopes are asked for.
-    """
-    at = (at + 1.0) * (0.5 * pixels) - 0.5
-    if inside:
-        below = floored(at)
-        away = as_numbers(side.first, at - below)
-        write(side.pixels, place, COUNT, as_integers(below))
-        write(side.first, place, COUNT, away * -1.0 + 1.0)
-        write(side.second, place, COUNT, away)
-        if derive:
-            write(side.first_slope, place, COUNT, away * 0.0 - 1.0)
-            write(side.second_slope, place, COUNT, away * 0.0 + 1.0)
-        return
-    pair = pair_at(at, pixels, padding)
-    write(side.pixels, place, COUNT, as_integers(pair.pixel))
-    write(side.first, place, COUNT, as_numbers(side.first, pair.first))
-    write(side.second, place, COUNT, as_numbers(side.first, pair.second))
-    if derive:
-        first_slope, second_slope = slopes(pair, pixels)
-        write(side.first_slope, place, COUNT, as_numbers(side.first, first_slope))
-        write(side.second_slope, place, COUNT, as_numbers(side.first, second_slope))
 
 
 @functools.lru_cache
@@ -266,7 +120,7 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
         last: see above.
     """
     pixels, result, pose = elements(data, source), elements(data, target), doubles(theta)
-    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1 and call.crop_width > COUNT:
+    if is_upright(pose) and call.height > 1 and call.crop_width > COUNT:
         _crop_upright(data, call, space, pose, pixels, result, first, last)
     else:
         _crop_turned(data, call, space, pose, pixels, result, first, last)
@@ -370,7 +224,7 @@ def to_theta(
         last: as in `crop`.
     """
     pixels, given, pose, sums = elements(data, source), elements(data, target), doubles(theta), doubles(result)
-    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1 and call.crop_width > COUNT:
+    if is_upright(pose) and call.height > 1 and call.crop_width > COUNT:
         _to_theta_upright(data, call, space, pose, pixels, given, sums, first, last)
     else:
         _to_theta_turned(data, call, space, pose, pixels, given, sums, first, last)
@@ -470,7 +324,7 @@ def to_input(data: Any, call: Call, space: int, theta: int, source: int, result:
         last: see above.
     """
     given, target, pose = elements(data, source), numbers(data, result), doubles(theta)
-    if pose[1] == 0.0 and pose[3] == 0.0 and call.height > 1:
+    if is_upright(pose) and call.height > 1:
         _to_input_upright(data, call, space, pose, given, target, first, last)
     else:
         _to_input_turned(data, call, space, pose, given, target, first, last)

@@ -179,14 +179,3 @@ def load(typing: Any, pointer: Any, index: Any) -> Any:
         return widened(builder, pointer.dtype, builder.load(builder.gep(args[0], [args[1]])))
 
     return wide(pointer.dtype)(pointer, types.int64), generate
-
-
-@intrinsic
-def store(typing: Any, pointer: Any, index: Any, value: Any) -> Any:
-    """Write a number, rounded to the element's type."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(narrowed(builder, pointer.dtype, args[2]), builder.gep(args[0], [args[1]]))
-        return context.get_dummy_value()
-
-    return types.void(pointer, types.int64, wide(pointer.dtype)), generate

@@ -33,6 +33,12 @@ def centres(index: int, count: int) -> Any:
 
 
 @inlined
+def is_upright(pose: Any) -> bool:
+    """Whether a crop's axes are the input's."""
+    return pose[1] == 0.0 and pose[3] == 0.0
+
+
+@inlined
 def pixels_in_line(call: Call) -> int:
     """How many pixels of a row of the input lie in a cache line, at least one."""
     return max(1, LINE // (call.element * max(1, abs(call.input_column))))
@@ -101,13 +107,11 @@ def reading_at(space: int, starts: Any, run: int, count: int, even: bool) -> Rea
             offsets[j + lane] = starts[j + lane] - low
         bases[j // COUNT] = low
         left, right, farthest = min(left, low), max(right, high), max(farthest, high - low)
+    if even:
+        left = left // COUNT * COUNT
     for block in range(whole(count) // COUNT):
         bases[block] -= left
     needed = farthest + run
-    aligned = left // COUNT * COUNT if even else left
-    for block in range(whole(count) // COUNT):
-        bases[block] += left - aligned
-    left = aligned
     registers = 2 if needed <= 2 * COUNT else (4 if farthest < 4 * COUNT else 0)
     return Reading(bases, offsets, registers, needed <= registers * COUNT, left, right - left + run)
 

@@ -22,8 +22,8 @@ from cropworth.crops.kernels.cpu.lanes import (
     sum_of,
     write,
 )
-from cropworth.crops.kernels.cpu.linear import Pair, held, pair_at, slopes
 from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, longs, number_size, numbers
+from cropworth.crops.kernels.cpu.pairs import Pair, held, pair_at, slopes
 from cropworth.crops.kernels.cpu.rows import (
     centre,
     centres,
