@@ -316,6 +316,30 @@ def gather_pair(pointer: Any, base: int, places: Any, step: int) -> tuple[Any, A
     return gather(pointer, base, places), gather(pointer, base + step, places)
 
 
+def _permuted(builder: Any, low: Any, places: Any, high: Any) -> Any:
+    """LLVM code for the lanes, of two registers of float32 side by side, at these places."""
+    kind = ir.FunctionType(low.type, [low.type, places.type, low.type])
+    door = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpermi2var.ps.512")
+    return builder.call(door, [low, places, high])
+
+
+@intrinsic
+def permute(typing: Any, low: Any, high: Any, places: Any) -> Any:
+    """The lanes at these places, int32, of two registers side by side."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if PERMUTES and low.element == types.float32:
+            return _permuted(builder, args[0], args[2], args[1])
+        side_by_side = list(range(2 * COUNT))
+        mask = ir.Constant(ir.VectorType(_WORD32, 2 * COUNT), side_by_side)
+        both = builder.shuffle_vector(args[0], args[1], mask)
+        numbers = cgutils.alloca_once_value(builder, both)
+        first = builder.bitcast(numbers, args[0].type.element.as_pointer())
+        return _gathered(builder, first, _WORD(0), args[2])
+
+    return low(low, high, places), generate
+
+
 def _make_pick(registers: int) -> Any:
     """Numbers at base + places, of which all are below registers * COUNT; where possible without a gather."""
 
@@ -326,13 +350,11 @@ def _make_pick(registers: int) -> Any:
                 return _gathered(builder, *args)
             spot = builder.gep(args[0], [args[1]])
             vector = ir.VectorType(ir.FloatType(), COUNT)
-            kind = ir.FunctionType(vector, [vector, args[2].type, vector])
-            door = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpermi2var.ps.512")
             held = [
                 builder.load(builder.bitcast(builder.gep(spot, [_WORD(COUNT * i)]), vector.as_pointer()), align=4)
                 for i in range(registers)
             ]
-            pairs = [builder.call(door, [low, args[2], high]) for low, high in zip(held[::2], held[1::2], strict=True)]
+            pairs = [_permuted(builder, low, args[2], high) for low, high in zip(held[::2], held[1::2], strict=True)]
             if len(pairs) == 1:
                 return pairs[0]
             far = builder.icmp_signed(">=", args[2], _splat(builder, _WORD32(2 * COUNT)))

@@ -14,6 +14,7 @@ from cropworth.crops.kernels.cpu.lanes import (
     as_numbers,
     count_up,
     gather_pair,
+    permute,
     pick,
     read,
     write,
@@ -22,10 +23,13 @@ from cropworth.crops.kernels.cpu.memory import (
     called,
     doubles,
     elements,
+    inlined,
     load,
     longs,
     number_size,
     numbers,
+    prefetch,
+    shared,
 )
 from cropworth.crops.kernels.cpu.pairs import Side, lies_inside, side_at, side_bytes, weigh
 from cropworth.crops.kernels.cpu.rows import (
@@ -56,11 +60,13 @@ from cropworth.crops.kernels.cpu.tasks import Call
 @functools.lru_cache
 def workspace(height: int, width: int, crop_height: int, crop_width: int, number: int, derive: bool) -> int:
     """Bytes that a worker needs for an input of this size, in numbers of so many bytes."""
-    sides = side_bytes(crop_height, number, derive) + 2 * side_bytes(crop_width, number, derive)
-    lines = whole(crop_width) * (8 + (2 * number if derive else 0))
-    if height > 1:
-        lines += (2 if derive else 1) * mixed_bytes(width, number)
-    return sides + lines + reading_bytes(crop_width)
+    lines = 2 * number * whole(crop_width) if derive else 0
+    turned = 2 * turned_bytes(crop_width, number, derive)
+    if height == 1:
+        return lines + turned
+    sides = side_bytes(crop_height, number, derive) + side_bytes(crop_width, number, derive)
+    upright = (2 if derive else 1) * mixed_bytes(width, number) + sides + reading_bytes(crop_width)
+    return lines + max(turned, upright)
 
 
 class Upright(NamedTuple):
@@ -89,7 +95,7 @@ def upright(data: Any, call: Call, space: int, pose: Any, derive: bool) -> Uprig
     return Upright(
         rows,
         columns,
-        reading_at(space, columns.pixels, min(2, call.width), call.crop_width, call.input_row % COUNT == 0),
+        reading_at(space, columns.pixels, min(2, call.width), call.crop_width, call),
     )
 
 
@@ -103,6 +109,59 @@ def mix_pair(mixed: Any, source: Any, at: int, down: int, across: int, first: fl
         return
     for i in range(span):
         mixed[i] = first * load(source, at + i * across) + second * load(source, at + down + i * across)
+
+
+@inlined
+def reads_rows(call: Call, pose: Any) -> bool:
+    """Whether rows of the input are mixed: of an upright crop, unless its places are few and far apart."""
+    few = call.crop_width <= COUNT and abs(pose[0]) * call.width > 2 * COUNT - 3  # see Reading.narrow
+    return is_upright(pose) and call.height > 1 and not few
+
+
+class Mixed(NamedTuple):
+    """A mixed row of pixels: in two registers where they hold it, else in memory."""
+
+    low: Any
+    high: Any
+    memory: Any
+
+
+@inlined
+def mix(memory: Any, source: Any, at: int, call: Call, first: float, second: float, reading: Reading) -> Mixed:
+    """Mix two rows of the input, the first of which begins at source[at]."""
+    down, across, span = call.input_row, call.input_column, reading.span
+    if reading.narrow:
+        below, rest = at + down, span - COUNT
+        low = read(source, at, span) * first + read(source, below, span) * second
+        high = read(source, at + COUNT, rest) * first + read(source, below + COUNT, rest) * second
+    else:
+        mix_pair(memory, source, at, down, across, first, second, span)
+        low = high = as_numbers(memory, count_up(0.0))
+    return Mixed(low, high, memory)
+
+
+@inlined
+def neighbours(mixed: Mixed, reading: Reading, j: int) -> tuple[Any, Any]:
+    """Both pixels that the columns from j on read."""
+    places, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
+    if reading.narrow:
+        places = places + base
+        return permute(mixed.low, mixed.high, places), permute(mixed.low, mixed.high, places + 1)
+    held = reading.registers
+    return pick(mixed.memory, base, places, held), pick(mixed.memory, base, places + 1, held)
+
+
+@inlined
+def ask_ahead(source: Any, plane: int, i: int, last: int, more: bool, rows: Side, call: Call, reading: Reading) -> None:
+    """Ask for the input's rows that are read some time after those for row i of the crop."""
+    line = pixels_in_line(call)
+    if reading.narrow:  # a crop of few rows: this row in the next channel, if there is one more
+        if more:
+            at = plane + call.input_channel + rows.pixels[i] * call.input_row
+            ask_for(source, at, call, line, reading.left, reading.span, 2)
+    elif i + AHEAD < last and worth_asking(call, reading.span):
+        at = plane + rows.pixels[i + AHEAD] * call.input_row
+        ask_for(source, at, call, line, reading.left, reading.span, 2)
 
 
 @called
@@ -120,7 +179,7 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
         last: see above.
     """
     pixels, result, pose = elements(data, source), elements(data, target), doubles(theta)
-    if is_upright(pose) and call.height > 1 and call.crop_width > COUNT:
+    if reads_rows(call, pose):
         _crop_upright(data, call, space, pose, pixels, result, first, last)
     else:
         _crop_turned(data, call, space, pose, pixels, result, first, last)
@@ -133,21 +192,14 @@ def _crop_upright(
     mixed = numbers(data, space)
     known = upright(data, call, space + mixed_bytes(call.width, number_size(data)), pose, False)
     rows, columns, reading = known.rows, known.columns, known.reading
-    down = call.input_row
-    line, asking = pixels_in_line(call), worth_asking(call, reading.span)
     for channel in range(call.channels):
         plane, out = channel * call.input_channel, channel * call.crop_channel
         for i in range(first, last):
-            if asking and i + AHEAD < last:
-                ask_for(
-                    pixels, plane + rows.pixels[i + AHEAD] * call.input_row, call, line, reading.left, reading.span, 2
-                )
+            ask_ahead(pixels, plane, i, last, channel + 1 < call.channels, rows, call, reading)
             at = plane + rows.pixels[i] * call.input_row + reading.left * call.input_column
-            mix_pair(mixed, pixels, at, down, call.input_column, rows.first[i], rows.second[i], reading.span)
+            row = mix(mixed, pixels, at, call, rows.first[i], rows.second[i], reading)
             for j in range(0, call.crop_width, COUNT):
-                offsets, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
-                left = pick(mixed, base, offsets, reading.registers)
-                right = pick(mixed, base, offsets + 1, reading.registers)
+                left, right = neighbours(row, reading, j)
                 value = left * read(columns.first, j, COUNT) + right * read(columns.second, j, COUNT)
                 write(result, out + i * call.crop_row + j, call.crop_width - j, value)
 
@@ -158,6 +210,12 @@ class Turned(NamedTuple):
     starts: Any
     x: Side
     y: Side
+
+
+@shared
+def turned_bytes(count: int, number: int, derive: bool) -> int:
+    """Bytes of the tables of one row."""
+    return 8 * whole(count) + 2 * side_bytes(count, number, derive)
 
 
 @called
@@ -185,24 +243,59 @@ def place_row(there: Turned, call: Call, pose: Any, i: int, row_step: int, colum
         write(there.starts, j, COUNT, rows * row_step + columns * column_step)
 
 
+@inlined
+def move_on(here: Turned, ahead: Turned, call: Call, pose: Any, i: int, first: int, last: int, derive: bool) -> Any:
+    """The tables of row i and of the row after it, out of those of the row before."""
+    if i == first:
+        place_row(here, call, pose, i, call.input_row, call.input_column, derive)
+    else:
+        here, ahead = ahead, here
+    if i + 1 < last:
+        place_row(ahead, call, pose, i + 1, call.input_row, call.input_column, derive)
+    return here, ahead
+
+
+@inlined
+def places_in_line(call: Call, pose: Any) -> int:
+    """How many places of a turned crop's row lie in one cache line of the input, at least one and at most COUNT."""
+    across = abs(pose[0]) * call.width / (call.crop_width * pixels_in_line(call))
+    down = abs(pose[3]) * call.height / call.crop_width
+    return max(1, int(1.0 / max(across, down, 1.0 / COUNT)))
+
+
+@inlined
+def ask_for_places(source: Any, at: int, places: Turned, call: Call, step: int) -> None:
+    """Ask for what every so manyth place of a row reads."""
+    for j in range(0, call.crop_width, step):
+        prefetch(source, at + places.starts[j])
+        if call.dims == 2:
+            prefetch(source, at + places.starts[j] + call.input_row)
+
+
 @called
 def _crop_turned(data: Any, call: Call, space: int, pose: Any, pixels: Any, result: Any, first: int, last: int) -> None:
-    there = turned_at(data, space, call.crop_width, False)
+    here = turned_at(data, space, call.crop_width, False)
+    ahead = turned_at(data, space + turned_bytes(call.crop_width, number_size(data), False), call.crop_width, False)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
+    step = places_in_line(call, pose)
     for i in range(first, last):
-        place_row(there, call, pose, i, call.input_row, call.input_column, False)
+        here, ahead = move_on(here, ahead, call, pose, i, first, last, False)
         for channel in range(call.channels):
             at, out = channel * call.input_channel, channel * call.crop_channel + i * call.crop_row
+            if i + 1 < last:
+                ask_for_places(pixels, at, ahead, call, step)
+            if i == first and channel + 1 < call.channels:
+                ask_for_places(pixels, at + call.input_channel, here, call, step)
             for j in range(0, call.crop_width, COUNT):
-                starts = read(there.starts, j, COUNT)
-                left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
+                starts = read(here.starts, j, COUNT)
+                left, other = read(here.x.first, j, COUNT), read(here.x.second, j, COUNT)
                 one, two = gather_pair(pixels, at, starts, right)
                 value = one * left + two * other
                 if call.dims == 2:
                     one, two = gather_pair(pixels, at + down, starts, right)
                     low = one * left + two * other
-                    value = value * read(there.y.first, j, COUNT) + low * read(there.y.second, j, COUNT)
+                    value = value * read(here.y.first, j, COUNT) + low * read(here.y.second, j, COUNT)
                 write(result, out + j, call.crop_width - j, value)
 
 
@@ -224,7 +317,7 @@ def to_theta(
         last: as in `crop`.
     """
     pixels, given, pose, sums = elements(data, source), elements(data, target), doubles(theta), doubles(result)
-    if is_upright(pose) and call.height > 1 and call.crop_width > COUNT:
+    if reads_rows(call, pose):
         _to_theta_upright(data, call, space, pose, pixels, given, sums, first, last)
     else:
         _to_theta_turned(data, call, space, pose, pixels, given, sums, first, last)
@@ -242,25 +335,22 @@ def _to_theta_upright(
     known = upright(data, call, space + 2 * size * whole(call.crop_width), pose, True)
     rows, columns, reading = known.rows, known.columns, known.reading
     place_middles(middles, call.crop_width)
-    down, across, step, held = call.input_row, call.input_column, call.crop_column, reading.registers
-    ahead, asking = pixels_in_line(call), worth_asking(call, reading.span)
+    step = call.crop_column
     moments = no_moments()
     for channel in range(call.channels):
         plane = channel * call.input_channel
         for i in range(first, last):
-            if asking and i + AHEAD < last:
-                ask_for(pixels, plane + rows.pixels[i + AHEAD] * down, call, ahead, reading.left, reading.span, 2)
-            at = plane + rows.pixels[i] * down + reading.left * across
-            mix_pair(mixed, pixels, at, down, across, rows.first[i], rows.second[i], reading.span)
-            mix_pair(sloped, pixels, at, down, across, rows.first_slope[i], rows.second_slope[i], reading.span)
+            ask_ahead(pixels, plane, i, last, channel + 1 < call.channels, rows, call, reading)
+            at = plane + rows.pixels[i] * call.input_row + reading.left * call.input_column
+            row = mix(mixed, pixels, at, call, rows.first[i], rows.second[i], reading)
+            slope = mix(sloped, pixels, at, call, rows.first_slope[i], rows.second_slope[i], reading)
             out = channel * call.crop_channel + i * call.crop_row
             copy_row(given, out, step, line, call.crop_width)
             x_plain = x_by_x = y_plain = y_by_x = as_numbers(mixed, count_up(0.0)) * 0.0
             for j in range(0, call.crop_width, COUNT):
-                offsets, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
-                left, right = pick(mixed, base, offsets, held), pick(mixed, base, offsets + 1, held)
+                left, right = neighbours(row, reading, j)
                 by_x = left * read(columns.first_slope, j, COUNT) + right * read(columns.second_slope, j, COUNT)
-                left, right = pick(sloped, base, offsets, held), pick(sloped, base, offsets + 1, held)
+                left, right = neighbours(slope, reading, j)
                 by_y = left * read(columns.first, j, COUNT) + right * read(columns.second, j, COUNT)
                 x, weight = read(middles, j, COUNT), read_row(given, out, step, line, j, call.crop_width)
                 by_x, by_y = weight * by_x, weight * by_y
@@ -276,33 +366,40 @@ def _to_theta_turned(
 ) -> None:
     line = numbers(data, space)
     middles = numbers(data, space + number_size(data) * whole(call.crop_width))
-    there = turned_at(data, space + 2 * number_size(data) * whole(call.crop_width), call.crop_width, True)
+    space += 2 * number_size(data) * whole(call.crop_width)
+    here = turned_at(data, space, call.crop_width, True)
+    ahead = turned_at(data, space + turned_bytes(call.crop_width, number_size(data), True), call.crop_width, True)
     place_middles(middles, call.crop_width)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
     moments = no_moments()
+    step = places_in_line(call, pose)
     for i in range(first, last):
-        place_row(there, call, pose, i, call.input_row, call.input_column, True)
+        here, ahead = move_on(here, ahead, call, pose, i, first, last, True)
         x_plain = x_by_x = y_plain = y_by_x = as_numbers(line, count_up(0.0)) * 0.0
         for channel in range(call.channels):
             at = channel * call.input_channel
+            if i + 1 < last:
+                ask_for_places(pixels, at, ahead, call, step)
+            if i == first and channel + 1 < call.channels:
+                ask_for_places(pixels, at + call.input_channel, here, call, step)
             out = channel * call.crop_channel + i * call.crop_row
             copy_row(given, out, call.crop_column, line, call.crop_width)
             for j in range(0, call.crop_width, COUNT):
-                starts = read(there.starts, j, COUNT)
+                starts = read(here.starts, j, COUNT)
                 one, two = gather_pair(pixels, at, starts, right)
                 x = read(middles, j, COUNT)
                 weight = read_row(given, out, call.crop_column, line, j, call.crop_width)
                 if call.dims == 2:
                     three, four = gather_pair(pixels, at + down, starts, right)
-                    left, other = read(there.x.first, j, COUNT), read(there.x.second, j, COUNT)
-                    by_y = (one * left + two * other) * read(there.y.first_slope, j, COUNT)
-                    by_y += (three * left + four * other) * read(there.y.second_slope, j, COUNT)
+                    left, other = read(here.x.first, j, COUNT), read(here.x.second, j, COUNT)
+                    by_y = (one * left + two * other) * read(here.y.first_slope, j, COUNT)
+                    by_y += (three * left + four * other) * read(here.y.second_slope, j, COUNT)
                     by_y = by_y * weight
                     y_plain, y_by_x = y_plain + by_y, y_by_x + x * by_y
-                    top, bottom = read(there.y.first, j, COUNT), read(there.y.second, j, COUNT)
+                    top, bottom = read(here.y.first, j, COUNT), read(here.y.second, j, COUNT)
                     one, two = one * top + three * bottom, two * top + four * bottom
-                by_x = one * read(there.x.first_slope, j, COUNT) + two * read(there.x.second_slope, j, COUNT)
+                by_x = one * read(here.x.first_slope, j, COUNT) + two * read(here.x.second_slope, j, COUNT)
                 by_x = by_x * weight
                 x_plain, x_by_x = x_plain + by_x, x_by_x + x * by_x
         moments = with_row(moments, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)

@@ -75,6 +75,7 @@ class Reading(NamedTuple):
         shared: whether they hold the whole runs as well.
         left: the first column of the input that is read.
         span: how many are.
+        narrow: whether two registers hold all that is read of a row of the input.
     """
 
     bases: Any
@@ -83,6 +84,7 @@ class Reading(NamedTuple):
     shared: bool
     left: int
     span: int
+    narrow: bool
 
 
 @shared
@@ -92,11 +94,8 @@ def reading_bytes(count: int) -> int:
 
 
 @called
-def reading_at(space: int, starts: Any, run: int, count: int, even: bool) -> Reading:
-    """How `count` columns with runs that begin at `starts`, whole lanes of them, are read; made at `space`.
-
-    If the rows of the input are `even`, as long as whole lanes, they are read in lanes that lie in one cache line each.
-    """
+def reading_at(space: int, starts: Any, run: int, count: int, call: Call) -> Reading:
+    """How `count` columns with runs that begin at `starts`, whole lanes of them, are read; made at `space`."""
     bases, offsets = longs(space), integers(space + 8 * whole(count))
     left, right, farthest = starts[0], starts[0], 0
     for j in range(0, count, COUNT):
@@ -107,13 +106,14 @@ def reading_at(space: int, starts: Any, run: int, count: int, even: bool) -> Rea
             offsets[j + lane] = starts[j + lane] - low
         bases[j // COUNT] = low
         left, right, farthest = min(left, low), max(right, high), max(farthest, high - low)
-    if even:
+    narrow = call.input_column == 1 and right - left + run <= 2 * COUNT
+    if call.input_row % COUNT == 0 and not narrow:  # in lanes that lie in one cache line each
         left = left // COUNT * COUNT
     for block in range(whole(count) // COUNT):
         bases[block] -= left
     needed = farthest + run
     registers = 2 if needed <= 2 * COUNT else (4 if farthest < 4 * COUNT else 0)
-    return Reading(bases, offsets, registers, needed <= registers * COUNT, left, right - left + run)
+    return Reading(bases, offsets, registers, needed <= registers * COUNT, left, right - left + run, narrow)
 
 
 @called

@@ -70,9 +70,7 @@ def tables(data: Any, call: Call, space: int, pose: Any, derive: bool) -> Tables
     near = (COUNT - 1) * abs(pose[0]) * call.width / call.crop_width + 2.0 < 4 * COUNT
     columns = place_axis(data, space, call.crop_width, call.width, pose[0], pose[2], wide, call.padding, near, derive)
     space += axis_bytes(call.crop_width, columns.run, number_size(data), derive)
-    return Tables(
-        rows, columns, reading_at(space, columns.starts, columns.run, call.crop_width, call.input_row % COUNT == 0)
-    )
+    return Tables(rows, columns, reading_at(space, columns.starts, columns.run, call.crop_width, call))
 
 
 @called
