@@ -184,6 +184,16 @@ def count_up(typing: Any, first: Any) -> Any:
 
 
 @intrinsic
+def lane(typing: Any, value: Any, index: Any) -> Any:
+    """The number in one of the lanes."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.extract_element(args[0], args[1])
+
+    return value.element(value, types.int64), generate
+
+
+@intrinsic
 def sum_of(typing: Any, value: Any) -> Any:
     """The sum of all lanes, in float64."""
 

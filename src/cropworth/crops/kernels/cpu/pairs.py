@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, floored, write
 from cropworth.crops.kernels.cpu.memory import called, inlined, longs, number_size, numbers, shared
-from cropworth.crops.kernels.cpu.rows import FAR, ROUNDING, whole
+from cropworth.crops.kernels.cpu.rows import ROUNDING, held, whole
 from cropworth.crops.kernels.cpu.taps import REFLECTION, ZEROS
 
 
@@ -40,12 +40,6 @@ def side_at(data: Any, space: int, count: int) -> Side:
         numbers(data, weights + 2 * step),
         numbers(data, weights + 3 * step),
     )
-
-
-@inlined
-def held(at: Any) -> Any:
-    """Lanes of places within what integers hold; NaN, which compares as false, becomes one too."""
-    return choose(at >= -FAR, choose(at <= FAR, at, FAR), -FAR)
 
 
 @inlined

@@ -33,6 +33,12 @@ def centres(index: int, count: int) -> Any:
 
 
 @inlined
+def held(at: Any) -> Any:
+    """Lanes of places within what integers hold; NaN, which compares as false, becomes one too."""
+    return choose(at >= -FAR, choose(at <= FAR, at, FAR), -FAR)
+
+
+@inlined
 def is_upright(pose: Any) -> bool:
     """Whether a crop's axes are the input's."""
     return pose[1] == 0.0 and pose[3] == 0.0

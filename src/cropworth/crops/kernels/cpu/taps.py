@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, count_up, floored, sum_of, write
+from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, count_up, floored, lane, write
 from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, longs, number_size, numbers, shared
-from cropworth.crops.kernels.cpu.rows import FAR, ROUNDING, centre, centres, whole
+from cropworth.crops.kernels.cpu.rows import ROUNDING, centres, held, whole
 from cropworth.crops.kernels.reference import LARGEST_SCALE
 
 PADDINGS = ("zeros", "border", "reflection")
@@ -42,15 +42,6 @@ class Axis(NamedTuple):
     next_place: int
     next_tap: int
     width: float
-
-
-@inlined
-def in_pixels(place: float, count: int) -> float:
-    """A normalised coordinate in pixels from the first pixel's middle, within what integers hold."""
-    at = (place + 1.0) * (0.5 * count) - 0.5
-    if not at > -FAR:  # what is not a number is far out as well
-        return -FAR
-    return min(at, FAR)
 
 
 @shared
@@ -108,20 +99,18 @@ def place_axis(
     starts = longs(space + (3 if derive else 1) * one)
     axis = Axis(starts, weights, slopes, widenings, run, next_place, next_tap, width)
     for block in range(0, size, COUNT):
-        last = min(block + COUNT, size) - 1
-        ends = (
-            in_pixels(scale * centre(block, size) + shift, pixels),
-            in_pixels(scale * centre(last, size) + shift, pixels),
-        )
-        inside = min(ends) - width >= ROUNDING and max(ends) + width <= pixels - 1.0 - ROUNDING
-        if inside and by_tap:
-            _place_by_tap(axis, block, in_lanes(scale, shift, block, size, pixels), derive)
-        for place in range(block, last + 1):
-            at = in_pixels(scale * centre(place, size) + shift, pixels)
-            if inside and not by_tap:
-                _place_run(axis, place, at, derive)
-            elif not inside:
-                _place_at_edge(axis, place, at, pixels, padding, derive)
+        at = held((centres(block, size) * scale + (shift + 1.0)) * (0.5 * pixels) - 0.5)
+        tents, last = tents_at(axis, at), min(block + COUNT, size)
+        ends = lane(at, 0), lane(at, last - 1 - block)
+        inside = by_tap and lies_inside(min(ends[0], ends[1]), max(ends[0], ends[1]), width, pixels)
+        if inside:
+            _place_by_tap(axis, block, tents, derive)
+        for place in range(last if inside else block, last):
+            middle = lane(at, place - block)
+            if lies_inside(middle, middle, width, pixels) and not by_tap:
+                _place_run(axis, place, tents, place - block, derive)
+            else:
+                _place_at_edge(axis, place, middle, pixels, padding, derive)
     for place in range(size, whole(size)):  # read with the places before them, and not used
         starts[place] = starts[size - 1]
         for tap in range(run if by_tap else whole(run)):
@@ -133,61 +122,99 @@ def place_axis(
 
 
 @inlined
-def in_lanes(scale: float, shift: float, place: int, size: int, pixels: int) -> Any:
-    """Lanes of places in pixels from the first pixel's middle."""
-    return (centres(place, size) * scale + (shift + 1.0)) * (0.5 * pixels) - 0.5
+def lies_inside(low: float, high: float, width: float, pixels: int) -> bool:
+    """Whether all taps of tents with middles between two places in pixels lie in the frame."""
+    return low - width >= ROUNDING and high + width <= pixels - 1.0 - ROUNDING
+
+
+class Tents(NamedTuple):
+    """Lanes of places, in float64: the tent about each, whose taps follow pixel by pixel.
+
+    Attributes:
+        first: the first tap's pixel.
+        away: how far that is from the middle, at most 0.
+        left: how many taps lie up to the middle.
+        taps: how many there are, with those after it.
+        part: 1 / the sum of their heights.
+        tilt: the derivative of that sum by the middle's place.
+        spread: and by the tent's width.
+    """
+
+    first: Any
+    away: Any
+    left: Any
+    taps: Any
+    part: Any
+    tilt: Any
+    spread: Any
 
 
 @inlined
-def tents_at(away: Any, width: float) -> tuple[Any, Any, Any]:
-    """Lanes of the height of a tent `away` from its middle, and its derivatives by the middle's place and the width."""
-    far = choose(away < 0.0, away * -1.0, away)
-    height = far * (-1.0 / width) + 1.0
-    slope = choose(away <= 0.0, -1.0 / width, 1.0 / width)
-    inside = height >= 0.0
-    return (
-        choose(inside, height, 0.0),
-        choose(inside, slope, 0.0),
-        choose(inside, far * (1.0 / (width * width)), 0.0),
+def tents_at(axis: Axis, at: Any) -> Tents:
+    """Tents at lanes of places in pixels; their sums are those of two arithmetic progressions."""
+    width = axis.width
+    first = floored(at - width) + 1.0
+    away = first - at
+    left = floored(away * -1.0) + 1.0
+    after = left + away  # how far the first tap on the right is from the middle
+    right = floored(after * -1.0 + width) + 1.0
+    far = left * (away * -1.0 - (left - 1.0) * 0.5) + right * (after + (right - 1.0) * 0.5)  # all distances
+    total = left + right - far * (1.0 / width)
+    return Tents(
+        first,
+        away,
+        left,
+        left + right,
+        1.0 / total,
+        (right - left) * (1.0 / width),
+        far * (1.0 / (width * width)),
     )
 
 
+@inlined
+def tap_at(
+    tap: Any, away: Any, left: Any, taps: Any, part: Any, tilt: Any, spread: Any, width: float
+) -> tuple[Any, Any, Any]:
+    """Lanes of a tap's weight, and its derivatives by the middle's place and the width: of many tents, or of one."""
+    before, within = tap < left, tap < taps
+    far = choose(before, away * -1.0, away)
+    height = far * (-1.0 / width) + 1.0
+    weight = choose(height >= 0.0, height, 0.0) * part
+    slope = choose(before, away * 0.0 - 1.0 / width, choose(within, away * 0.0 + 1.0 / width, 0.0))
+    widening = choose(within, far * (1.0 / (width * width)), 0.0)
+    return weight, (slope - weight * tilt) * part, (widening - weight * spread) * part
+
+
 @called
-def _place_by_tap(axis: Axis, place: int, at: Any, derive: bool) -> None:
+def _place_by_tap(axis: Axis, place: int, tents: Tents, derive: bool) -> None:
     """Fill the table for lanes of places whose taps all lie in the frame."""
-    first = floored(at - axis.width) + 1.0
-    total = tilt = spread = at * 0.0
+    like = axis.weights
+    write(axis.starts, place, COUNT, as_integers(tents.first))
+    away, left, taps = as_numbers(like, tents.away), as_numbers(like, tents.left), as_numbers(like, tents.taps)
+    part, tilt, spread = as_numbers(like, tents.part), as_numbers(like, tents.tilt), as_numbers(like, tents.spread)
     for tap in range(axis.run):
-        height, slope, widening = tents_at(first - at + float(tap), axis.width)
-        total, tilt, spread = total + height, tilt + slope, spread + widening
-    part = 1.0 / total
-    write(axis.starts, place, COUNT, as_integers(first))
-    for tap in range(axis.run):
-        height, slope, widening = tents_at(first - at + float(tap), axis.width)
-        spot, height = place + tap * axis.next_tap, height * part
-        write(axis.weights, spot, COUNT, as_numbers(axis.weights, height))
+        step, spot = float(tap), place + tap * axis.next_tap
+        weight, slope, widening = tap_at(left * 0.0 + step, away + step, left, taps, part, tilt, spread, axis.width)
+        write(axis.weights, spot, COUNT, weight)
         if derive:
-            write(axis.slopes, spot, COUNT, as_numbers(axis.weights, (slope - height * tilt) * part))
-            write(axis.widenings, spot, COUNT, as_numbers(axis.weights, (widening - height * spread) * part))
+            write(axis.slopes, spot, COUNT, slope)
+            write(axis.widenings, spot, COUNT, widening)
 
 
 @called
-def _place_run(axis: Axis, place: int, at: float, derive: bool) -> None:
-    """Fill the table for one place whose taps all lie in the frame, lanes of taps at a time."""
-    first = math.floor(at - axis.width) + 1
-    axis.starts[place] = first
-    total, tilt, spread = 0.0, 0.0, 0.0
+def _place_run(axis: Axis, place: int, tents: Tents, at: int, derive: bool) -> None:
+    """Fill the table for one place, that of a lane, whose taps all lie in the frame."""
+    axis.starts[place] = int(lane(tents.first, at))
+    away, left, taps = lane(tents.away, at), lane(tents.left, at), lane(tents.taps, at)
+    part, tilt, spread = lane(tents.part, at), lane(tents.tilt, at), lane(tents.spread, at)
     for tap in range(0, axis.run, COUNT):
-        height, slope, widening = tents_at(count_up(first - at + tap), axis.width)
-        total, tilt, spread = total + sum_of(height), tilt + sum_of(slope), spread + sum_of(widening)
-    part = 1.0 / total
-    for tap in range(0, axis.run, COUNT):
-        height, slope, widening = tents_at(count_up(first - at + tap), axis.width)
-        spot, height = place * axis.next_place + tap, height * part
-        write(axis.weights, spot, COUNT, as_numbers(axis.weights, height))
+        step, spot = float(tap), place * axis.next_place + tap
+        steps, places = as_numbers(axis.weights, count_up(step)), as_numbers(axis.weights, count_up(away + step))
+        weight, slope, widening = tap_at(steps, places, left, taps, part, tilt, spread, axis.width)
+        write(axis.weights, spot, COUNT, weight)
         if derive:
-            write(axis.slopes, spot, COUNT, as_numbers(axis.weights, (slope - height * tilt) * part))
-            write(axis.widenings, spot, COUNT, as_numbers(axis.weights, (widening - height * spread) * part))
+            write(axis.slopes, spot, COUNT, slope)
+            write(axis.widenings, spot, COUNT, widening)
 
 
 @called

@@ -23,11 +23,12 @@ from cropworth.crops.kernels.cpu.lanes import (
     write,
 )
 from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, longs, number_size, numbers
-from cropworth.crops.kernels.cpu.pairs import Pair, held, pair_at, slopes
+from cropworth.crops.kernels.cpu.pairs import Pair, pair_at, slopes
 from cropworth.crops.kernels.cpu.rows import (
     centre,
     centres,
     copy_row,
+    held,
     no_moments,
     read_row,
     to_half_widths,
