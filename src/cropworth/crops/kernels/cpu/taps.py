@@ -108,7 +108,7 @@ def place_axis(
         for place in range(last if inside else block, last):
             middle = lane(at, place - block)
             if lies_inside(middle, middle, width, pixels) and not by_tap:
-                _place_run(axis, place, tents, place - block, derive)
+                _place_run(axis, place, tent_of(tents, place - block), derive)
             else:
                 _place_at_edge(axis, place, middle, pixels, padding, derive)
     for place in range(size, whole(size)):  # read with the places before them, and not used
@@ -172,17 +172,36 @@ def tents_at(axis: Axis, at: Any) -> Tents:
 
 
 @inlined
-def tap_at(
-    tap: Any, away: Any, left: Any, taps: Any, part: Any, tilt: Any, spread: Any, width: float
-) -> tuple[Any, Any, Any]:
-    """Lanes of a tap's weight, and its derivatives by the middle's place and the width: of many tents, or of one."""
-    before, within = tap < left, tap < taps
+def tent_of(tents: Tents, place: int) -> Tents:
+    """The tent about one of the places, its fields numbers."""
+    return Tents(
+        lane(tents.first, place),
+        lane(tents.away, place),
+        lane(tents.left, place),
+        lane(tents.taps, place),
+        lane(tents.part, place),
+        lane(tents.tilt, place),
+        lane(tents.spread, place),
+    )
+
+
+@inlined
+def tap_at(tap: Any, away: Any, tents: Tents, width: float) -> tuple[Any, Any, Any]:
+    """Lanes of a tap's weight, and its derivatives by the middle's place and the width.
+
+    Args:
+        tap: lanes of taps, counted from a tent's first.
+        away: how far each is from the middle.
+        tents: one for each lane, or one for all.
+        width: of all tents.
+    """
+    before, within = tap < tents.left, tap < tents.taps
     far = choose(before, away * -1.0, away)
     height = far * (-1.0 / width) + 1.0
-    weight = choose(height >= 0.0, height, 0.0) * part
+    weight = choose(height >= 0.0, height, 0.0) * tents.part
     slope = choose(before, away * 0.0 - 1.0 / width, choose(within, away * 0.0 + 1.0 / width, 0.0))
     widening = choose(within, far * (1.0 / (width * width)), 0.0)
-    return weight, (slope - weight * tilt) * part, (widening - weight * spread) * part
+    return weight, (slope - weight * tents.tilt) * tents.part, (widening - weight * tents.spread) * tents.part
 
 
 @called
@@ -190,31 +209,38 @@ def _place_by_tap(axis: Axis, place: int, tents: Tents, derive: bool) -> None:
     """Fill the table for lanes of places whose taps all lie in the frame."""
     like = axis.weights
     write(axis.starts, place, COUNT, as_integers(tents.first))
-    away, left, taps = as_numbers(like, tents.away), as_numbers(like, tents.left), as_numbers(like, tents.taps)
-    part, tilt, spread = as_numbers(like, tents.part), as_numbers(like, tents.tilt), as_numbers(like, tents.spread)
+    rounded = Tents(
+        tents.first,
+        as_numbers(like, tents.away),
+        as_numbers(like, tents.left),
+        as_numbers(like, tents.taps),
+        as_numbers(like, tents.part),
+        as_numbers(like, tents.tilt),
+        as_numbers(like, tents.spread),
+    )
     for tap in range(axis.run):
-        step, spot = float(tap), place + tap * axis.next_tap
-        weight, slope, widening = tap_at(left * 0.0 + step, away + step, left, taps, part, tilt, spread, axis.width)
-        write(axis.weights, spot, COUNT, weight)
-        if derive:
-            write(axis.slopes, spot, COUNT, slope)
-            write(axis.widenings, spot, COUNT, widening)
+        away = rounded.away + float(tap)
+        write_tap(axis, place + tap * axis.next_tap, away * 0.0 + float(tap), away, rounded, derive)
 
 
 @called
-def _place_run(axis: Axis, place: int, tents: Tents, at: int, derive: bool) -> None:
-    """Fill the table for one place, that of a lane, whose taps all lie in the frame."""
-    axis.starts[place] = int(lane(tents.first, at))
-    away, left, taps = lane(tents.away, at), lane(tents.left, at), lane(tents.taps, at)
-    part, tilt, spread = lane(tents.part, at), lane(tents.tilt, at), lane(tents.spread, at)
+def _place_run(axis: Axis, place: int, tent: Tents, derive: bool) -> None:
+    """Fill the table for one place whose taps all lie in the frame, lanes of taps at a time."""
+    axis.starts[place] = int(tent.first)
     for tap in range(0, axis.run, COUNT):
-        step, spot = float(tap), place * axis.next_place + tap
-        steps, places = as_numbers(axis.weights, count_up(step)), as_numbers(axis.weights, count_up(away + step))
-        weight, slope, widening = tap_at(steps, places, left, taps, part, tilt, spread, axis.width)
-        write(axis.weights, spot, COUNT, weight)
-        if derive:
-            write(axis.slopes, spot, COUNT, slope)
-            write(axis.widenings, spot, COUNT, widening)
+        taps = as_numbers(axis.weights, count_up(float(tap)))
+        away = as_numbers(axis.weights, count_up(tent.away + tap))
+        write_tap(axis, place * axis.next_place + tap, taps, away, tent, derive)
+
+
+@inlined
+def write_tap(axis: Axis, spot: int, tap: Any, away: Any, tents: Tents, derive: bool) -> None:
+    """Write lanes of the table."""
+    weight, slope, widening = tap_at(tap, away, tents, axis.width)
+    write(axis.weights, spot, COUNT, weight)
+    if derive:
+        write(axis.slopes, spot, COUNT, slope)
+        write(axis.widenings, spot, COUNT, widening)
 
 
 @called

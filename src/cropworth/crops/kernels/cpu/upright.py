@@ -73,35 +73,57 @@ def tables(data: Any, call: Call, space: int, pose: Any, derive: bool) -> Tables
     return Tables(rows, columns, reading_at(space, columns.starts, columns.run, call.crop_width, call))
 
 
+class Lines(NamedTuple):
+    """Mixed rows: by the weights of rows, and by the weights' slopes and widenings, where asked for."""
+
+    mixed: Any
+    sloped: Any
+    widened: Any
+
+
 @called
-def mix_rows(
-    mixed: Any, source: Any, at: int, down: int, across: int, weights: Any, place: int, run: int, span: int
-) -> None:
-    """The weighted sum of a run of rows: into mixed, (span,).
+def mix_rows(lines: Lines, source: Any, at: int, call: Call, rows: Axis, i: int, span: int, derive: bool) -> None:
+    """The weighted sums of the run of rows that row i of the crop reads.
 
     Args:
-        mixed: see above.
+        lines: see above, (span,) each.
         source: elements.
         at: the first row's first pixel.
-        down: steps from row to row.
-        across: steps from pixel to pixel.
-        weights: of rows, the first at `place`.
-        place: see above.
-        run: number of rows.
+        call: the call.
+        rows: table of the input's rows.
+        i: see above.
         span: number of pixels.
+        derive: whether all lines are asked for, or the mixed one.
     """
+    down, across, first = call.input_row, call.input_column, i * rows.next_place
     if across == 1:
-        for i in range(0, span, COUNT):
-            total = read(source, at + i, span - i) * weights[place]
-            for tap in range(1, run):
-                total += read(source, at + tap * down + i, span - i) * weights[place + tap]
-            write(mixed, i, COUNT, total)
+        for p in range(0, span, COUNT):
+            seen = read(source, at + p, span - p)
+            mixed = seen * rows.weights[first]
+            if derive:
+                sloped, widened = seen * rows.slopes[first], seen * rows.widenings[first]
+            for tap in range(1, rows.run):
+                seen, place = read(source, at + tap * down + p, span - p), first + tap
+                mixed += seen * rows.weights[place]
+                if derive:
+                    sloped += seen * rows.slopes[place]
+                    widened += seen * rows.widenings[place]
+            write(lines.mixed, p, COUNT, mixed)
+            if derive:
+                write(lines.sloped, p, COUNT, sloped)
+                write(lines.widened, p, COUNT, widened)
         return
-    for i in range(whole(span)):
-        mixed[i] = 0
-    for tap in range(run):
-        for i in range(span):
-            mixed[i] += weights[place + tap] * load(source, at + tap * down + i * across)
+    for p in range(span):
+        mixed = sloped = widened = load(source, at) * 0
+        for tap in range(rows.run):
+            seen, place = load(source, at + tap * down + p * across), first + tap
+            mixed += seen * rows.weights[place]
+            if derive:
+                sloped += seen * rows.slopes[place]
+                widened += seen * rows.widenings[place]
+        lines.mixed[p] = mixed
+        if derive:
+            lines.sloped[p], lines.widened[p] = sloped, widened
 
 
 @inlined
@@ -128,6 +150,7 @@ def fresh(rows: Axis, place: int, first: int) -> tuple[int, int]:
 def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int, first: int, last: int) -> None:
     """Rows first to before last of one crop, in all channels; see `linear.crop`."""
     mixed, pose = numbers(data, space), doubles(theta)
+    lines = Lines(mixed, mixed, mixed)
     rows, columns, reading = tables(data, call, space + mixed_bytes(call.width, number_size(data)), pose, False)
     left, span = reading.left, reading.span
     clear(mixed, span)
@@ -141,9 +164,7 @@ def crop(data: Any, call: Call, space: int, theta: int, source: int, target: int
                 low, high = fresh(rows, i + AHEAD, first)
                 ask_for(pixels, plane + low * call.input_row, call, line, left, span, high - low)
             at = plane + rows.starts[i] * call.input_row + left * call.input_column
-            mix_rows(
-                mixed, pixels, at, call.input_row, call.input_column, rows.weights, i * rows.next_place, rows.run, span
-            )
+            mix_rows(lines, pixels, at, call, rows, i, span, False)
             for j in range(0, call.crop_width, COUNT):
                 if columns.next_place == 1:
                     offsets, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
@@ -165,6 +186,27 @@ def pick_tap(mixed: Any, base: int, offsets: Any, tap: int, reading: Reading) ->
 
 
 @called
+def by_place(one: Any, first: Any, other: Any, second: Any, columns: Axis, reading: Reading, j: int) -> Any:
+    """What `weighted` returns, of tables that are kept by place."""
+    left, starts, blocks = reading.left, columns.starts, columns.next_place // COUNT
+    return dots(one, left, starts, j, first, blocks), dots(other, left, starts, j, second, blocks)
+
+
+@inlined
+def weighted(one: Any, first: Any, other: Any, second: Any, columns: Axis, reading: Reading, j: int) -> Any:
+    """Lanes of weighted sums, for the crop's columns from j on: of a mixed row by one table, of another by another."""
+    if columns.next_place != 1:
+        return by_place(one, first, other, second, columns, reading, j)
+    offsets, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
+    total = rest = read(one, 0, COUNT) * 0.0
+    for tap in range(columns.run):
+        spot = j + tap * columns.next_tap
+        total += pick_tap(one, base, offsets, tap, reading) * read(first, spot, COUNT)
+        rest += pick_tap(other, base, offsets, tap, reading) * read(second, spot, COUNT)
+    return total, rest
+
+
+@called
 def to_theta(
     data: Any, call: Call, space: int, theta: int, source: int, target: int, result: int, first: int, last: int
 ) -> None:
@@ -178,12 +220,12 @@ def to_theta(
     )
     place_middles(middles, call.crop_width)
     rows, columns, reading = tables(data, call, space + 3 * room + 2 * size * whole(call.crop_width), pose, True)
-    left, span, step = reading.left, reading.span, columns.next_tap
+    left, span = reading.left, reading.span
     for one in (mixed, sloped, widened):
         clear(one, span)
     pixels, given, sums = elements(data, source), elements(data, target), doubles(result)
     line, asking = pixels_in_line(call), worth_asking(call, span)
-    down, across = call.input_row, call.input_column
+    lines = Lines(mixed, sloped, widened)
     zero = as_numbers(mixed, count_up(0.0)) * 0.0
     wider = taller = zero
     moments = no_moments()
@@ -191,45 +233,26 @@ def to_theta(
         plane = channel * call.input_channel
         for i in range(first, last):
             x_plain = x_by_x = y_plain = y_by_x = zero
-            place, at = i * rows.next_place, plane + rows.starts[i] * down + left * across
+            at = plane + rows.starts[i] * call.input_row + left * call.input_column
             if asking and i + AHEAD < last:
                 low, high = fresh(rows, i + AHEAD, first)
-                ask_for(pixels, plane + low * down, call, line, left, span, high - low)
-            mix_rows(mixed, pixels, at, down, across, rows.weights, place, rows.run, span)
-            mix_rows(sloped, pixels, at, down, across, rows.slopes, place, rows.run, span)
-            mix_rows(widened, pixels, at, down, across, rows.widenings, place, rows.run, span)
+                ask_for(pixels, plane + low * call.input_row, call, line, left, span, high - low)
+            if call.dims == 2:
+                mix_rows(lines, pixels, at, call, rows, i, span, True)
+            else:
+                mix_rows(lines, pixels, at, call, rows, i, span, False)
             out = channel * call.crop_channel + i * call.crop_row
             copy_row(given, out, call.crop_column, given_row, call.crop_width)
-            if columns.next_place == 1:
-                for j in range(0, call.crop_width, COUNT):
-                    offsets, base = read(reading.offsets, j, COUNT), reading.bases[j // COUNT]
-                    by_x = by_y = by_width = by_height = zero
-                    for tap in range(columns.run):
-                        spot = j + tap * step
-                        heights, seen = read(columns.weights, spot, COUNT), pick_tap(mixed, base, offsets, tap, reading)
-                        by_x += seen * read(columns.slopes, spot, COUNT)
-                        by_width += seen * read(columns.widenings, spot, COUNT)
-                        by_y += pick_tap(sloped, base, offsets, tap, reading) * heights
-                        by_height += pick_tap(widened, base, offsets, tap, reading) * heights
-                    x = read(middles, j, COUNT)
-                    weight = read_row(given, out, call.crop_column, given_row, j, call.crop_width)
-                    by_x, by_y = by_x * weight, by_y * weight
-                    x_plain, y_plain = x_plain + by_x, y_plain + by_y
-                    x_by_x, y_by_x = x_by_x + by_x * x, y_by_x + by_y * x
-                    wider, taller = wider + by_width * weight, taller + by_height * weight
-            else:
-                for j in range(call.crop_width):
-                    weight, x = load(given, out + j * call.crop_column), centre(j, call.crop_width)
-                    start = columns.starts[j] - left
-                    for tap in range(0, whole(columns.run), COUNT):
-                        spot, seen = j * columns.next_place + tap, read(mixed, start + tap, COUNT)
-                        heights = read(columns.weights, spot, COUNT)
-                        by_x = seen * read(columns.slopes, spot, COUNT) * weight
-                        by_y = read(sloped, start + tap, COUNT) * heights * weight
-                        x_plain, y_plain = x_plain + by_x, y_plain + by_y
-                        x_by_x, y_by_x = x_by_x + by_x * x, y_by_x + by_y * x
-                        wider += seen * read(columns.widenings, spot, COUNT) * weight
-                        taller += read(widened, start + tap, COUNT) * heights * weight
+            for j in range(0, call.crop_width, COUNT):
+                x = read(middles, j, COUNT)
+                weight = read_row(given, out, call.crop_column, given_row, j, call.crop_width)
+                along, width = weighted(mixed, columns.slopes, mixed, columns.widenings, columns, reading, j)
+                along = along * weight
+                x_plain, x_by_x, wider = x_plain + along, x_by_x + along * x, wider + width * weight
+                if call.dims == 2:
+                    along, width = weighted(sloped, columns.weights, widened, columns.weights, columns, reading, j)
+                    along = along * weight
+                    y_plain, y_by_x, taller = y_plain + along, y_by_x + along * x, taller + width * weight
             moments = with_row(moments, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
     write_moments(sums, moments)
     to_half_widths(sums, call)
