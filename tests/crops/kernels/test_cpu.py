@@ -209,9 +209,9 @@ def test_no_kernel_leaves_its_workspace(
         case.run(cpu)
 
 
-def run_in_a_marked_workspace(kernel: object, call: tasks.Call) -> None:
+def run_in_a_marked_workspace(kernel: object, call: tasks.Words) -> None:
     mark, room = 77, -(-call.workspace_size // 64) * 64
     space = torch.full((room + 65536,), mark, dtype=torch.uint8)
-    words = tasks._Words(*call._replace(workspace=space.data_ptr(), workspace_size=room))
-    tasks._Kernel(kernel.address)(ctypes.addressof(words))
+    call.workspace, call.workspace_size = space.data_ptr(), room
+    tasks._Kernel(kernel.address)(ctypes.addressof(call))
     assert bool((space[room:] == mark).all())

@@ -100,7 +100,15 @@ class _Crop(torch.autograd.Function):
         return to_input, to_theta, None, None, None
 
 
-_library.impl("crop", _Crop.apply, "Autograd")
+def _differentiable(input: Tensor, poses: Tensor, *options: Any) -> Tensor:  # noqa: A002
+    if torch.is_grad_enabled() and (input.requires_grad or poses.requires_grad):
+        result: Tensor = _Crop.apply(input, poses, *options)
+        return result
+    with torch._C._AutoDispatchBelowAutograd():
+        return crop(input, poses, *options)
+
+
+_library.impl("crop", _differentiable, "Autograd")
 
 
 # Of one pixel of a crop: its place in pixels of the input (two multiply-adds) and four weights; and in each channel a

@@ -15,7 +15,7 @@ from torch import Tensor
 from cropworth.crops.kernels.cpu import linear, tents, upright
 from cropworth.crops.kernels.cpu.compiled import compiled
 from cropworth.crops.kernels.cpu.taps import PADDINGS
-from cropworth.crops.kernels.cpu.tasks import Call, run
+from cropworth.crops.kernels.cpu.tasks import Words, run
 
 # A call is cut into about as many pieces, but not into smaller ones, in numbers of a crop. How many processors there
 # are has no part in it, so that the same numbers are added up in the same order everywhere.
@@ -73,13 +73,10 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
     parts = max(1, min(-(-PIECES // max(1, units)), total, work // SMALLEST))
     number, derive = (8 if crops.dtype == torch.float64 else 4), name == "to_theta"
     sums = torch.empty((units, parts, 6), dtype=torch.float64) if derive else theta
-    call = Call(
-        next_task=0,
-        next_worker=0,
+    call = Words(
         tasks=units * parts,
         parts=parts,
         total=total,
-        workspace=0,
         workspace_size=linear.workspace(height, width, rows, columns, number, derive),
         crops=count,
         channels=channels,
@@ -110,8 +107,7 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
     if antialias:
         scales = theta.flatten(0, 1).nan_to_num(0.0).abs().amax(0)  # (2, 3)
         upright_needs = upright.workspace(call, number, derive, scales[1, 1].item(), scales[0, 0].item())
-        room = max(upright_needs, tents.workspace(call, number))
-        call = call._replace(workspace_size=room)
+        call.workspace_size = max(upright_needs, tents.workspace(call, number))
     run(compiled(name, crops.dtype, antialias), call)
     return sums
 

@@ -56,8 +56,13 @@ class Call(NamedTuple):
     sums: int
 
 
+class Words(ctypes.Structure):
+    """A call as it lies in memory; what is not given is zero."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in Call._fields]
+
+
 NEXT_TASK, NEXT_WORKER = Call._fields.index("next_task"), Call._fields.index("next_worker")
-_WORKSPACE, _WORKSPACE_SIZE = Call._fields.index("workspace"), Call._fields.index("workspace_size")
 
 
 @njit(inline="always")
@@ -112,17 +117,15 @@ def _openmp() -> Any:
 
 _PARALLEL = _openmp()
 _Kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-_Words = ctypes.c_int64 * len(Call._fields)
 
 
-def run(kernel: Any, call: Call) -> None:
+def run(kernel: Any, call: Words) -> None:
     """Run a compiled kernel, `call.tasks` pieces of work taken one after the other by torch's threads."""
     threads = max(1, min(torch.get_num_threads(), call.tasks)) if _PARALLEL else 1
     size = -(-call.workspace_size // LINE) * LINE  # two threads share no cache line
     space = torch.empty(threads * size + LINE, dtype=torch.uint8)
-    words = _Words(*call)
-    words[_WORKSPACE], words[_WORKSPACE_SIZE] = -(-space.data_ptr() // LINE) * LINE, size
+    call.workspace, call.workspace_size = -(-space.data_ptr() // LINE) * LINE, size
     if threads == 1:
-        _Kernel(kernel.address)(ctypes.addressof(words))
+        _Kernel(kernel.address)(ctypes.addressof(call))
     else:
-        _PARALLEL(kernel.address, ctypes.addressof(words), threads, 0)
+        _PARALLEL(kernel.address, ctypes.addressof(call), threads, 0)

@@ -36,10 +36,10 @@ from cropworth.crops.kernels.cpu.rows import (
     write_moments,
 )
 from cropworth.crops.kernels.cpu.taps import tap_count, widest
-from cropworth.crops.kernels.cpu.tasks import Call
+from cropworth.crops.kernels.cpu.tasks import Call, Words
 
 
-def workspace(call: Call, number: int) -> int:
+def workspace(call: Words, number: int) -> int:
     """Bytes that a worker needs, in numbers of so many bytes."""
     return max(call.channels, 8) * COUNT * number
 

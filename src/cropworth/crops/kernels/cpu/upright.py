@@ -32,7 +32,7 @@ from cropworth.crops.kernels.cpu.rows import (
     write_moments,
 )
 from cropworth.crops.kernels.cpu.taps import Axis, axis_bytes, place_axis, tap_count, widest
-from cropworth.crops.kernels.cpu.tasks import Call
+from cropworth.crops.kernels.cpu.tasks import Call, Words
 
 
 class Tables(NamedTuple):
@@ -51,7 +51,7 @@ def half_width(scale: float, pixels: int, size: int, call: Call) -> float:
     return min(length, most) if length > 1.0 else 1.0  # 1 of what is not a number too
 
 
-def workspace(call: Call, number: int, derive: bool, tall: float, wide: float) -> int:
+def workspace(call: Words, number: int, derive: bool, tall: float, wide: float) -> int:
     """Bytes that a worker needs for crops whose scales are at most `tall` and `wide`."""
     rows = min(tap_count(half_width(tall, call.height, call.crop_height, call)), call.height)
     columns = min(tap_count(half_width(wide, call.width, call.crop_width, call)), call.width)
