@@ -34,6 +34,7 @@ from cropworth.crops.kernels.cpu.memory import (
 from cropworth.crops.kernels.cpu.pairs import Side, lies_inside, side_at, side_bytes, weigh
 from cropworth.crops.kernels.cpu.rows import (
     AHEAD,
+    Moments,
     Reading,
     add_scaled,
     ask_for,
@@ -51,6 +52,7 @@ from cropworth.crops.kernels.cpu.rows import (
     to_half_widths,
     whole,
     with_row,
+    with_sums,
     worth_asking,
     write_moments,
 )
@@ -61,42 +63,58 @@ from cropworth.crops.kernels.cpu.tasks import Call
 def workspace(height: int, width: int, crop_height: int, crop_width: int, number: int, derive: bool) -> int:
     """Bytes that a worker needs for an input of this size, in numbers of so many bytes."""
     lines = 2 * number * whole(crop_width) if derive else 0
-    turned = 2 * turned_bytes(crop_width, number, derive)
+    bands = min(2, -(-crop_height // rows_at_once(crop_width)))
+    turned = bands * band_bytes(crop_width, number, derive)
     if height == 1:
         return lines + turned
-    sides = side_bytes(crop_height, number, derive) + side_bytes(crop_width, number, derive)
-    upright = (2 if derive else 1) * mixed_bytes(width, number) + sides + reading_bytes(crop_width)
+    upright = axis_bytes(crop_height, number, derive) + axis_bytes(crop_width, number, derive)
+    upright += (2 if derive else 1) * mixed_bytes(width, number) + reading_bytes(crop_width)
     return lines + max(turned, upright)
+
+
+@shared
+def axis_bytes(count: int, number: int, derive: bool) -> int:
+    """Bytes of the tables of an axis of an upright crop."""
+    return 8 * whole(count) + side_bytes(count, number, derive)
+
+
+class Axis(NamedTuple):
+    """Along one axis of an upright crop, for each place: the first of the two pixels that it reads, and its weights."""
+
+    pixels: Any
+    weights: Side
 
 
 class Upright(NamedTuple):
     """Tables of an upright crop: of the input's rows and columns, and of how mixed rows are read."""
 
-    rows: Side
-    columns: Side
+    rows: Axis
+    columns: Axis
     reading: Reading
+
+
+@called
+def axis_at(
+    data: Any, space: int, count: int, pixels: int, scale: float, shift: float, padding: int, derive: bool
+) -> Axis:
+    """The tables of an axis with `count` places, by its part of the pose, in the workspace at `space`."""
+    axis = Axis(longs(space), side_at(data, space + 8 * whole(count), count))
+    end = centre(0, count) * scale
+    inside = lies_inside(shift - end, shift + end, pixels)
+    for i in range(0, count, COUNT):
+        at = centres(i, count) * scale + shift
+        write(axis.pixels, i, COUNT, weigh(axis.weights, i, at, pixels, padding, inside, derive))
+    return axis
 
 
 @called
 def upright(data: Any, call: Call, space: int, pose: Any, derive: bool) -> Upright:
     """Tables of an upright crop in the workspace at `space`."""
-    rows = side_at(data, space, call.crop_height)
-    space += side_bytes(call.crop_height, number_size(data), derive)
-    columns = side_at(data, space, call.crop_width)
-    space += side_bytes(call.crop_width, number_size(data), derive)
-    end = centre(0, call.crop_height) * pose[4]
-    inside = lies_inside(pose[5] - end, pose[5] + end, call.height)
-    for i in range(0, call.crop_height, COUNT):
-        weigh(rows, i, centres(i, call.crop_height) * pose[4] + pose[5], call.height, call.padding, inside, derive)
-    end = centre(0, call.crop_width) * pose[0]
-    inside = lies_inside(pose[2] - end, pose[2] + end, call.width)
-    for j in range(0, call.crop_width, COUNT):
-        weigh(columns, j, centres(j, call.crop_width) * pose[0] + pose[2], call.width, call.padding, inside, derive)
-    return Upright(
-        rows,
-        columns,
-        reading_at(space, columns.pixels, min(2, call.width), call.crop_width, call),
-    )
+    rows = axis_at(data, space, call.crop_height, call.height, pose[4], pose[5], call.padding, derive)
+    space += axis_bytes(call.crop_height, number_size(data), derive)
+    columns = axis_at(data, space, call.crop_width, call.width, pose[0], pose[2], call.padding, derive)
+    space += axis_bytes(call.crop_width, number_size(data), derive)
+    return Upright(rows, columns, reading_at(space, columns.pixels, min(2, call.width), call.crop_width, call))
 
 
 @called
@@ -152,7 +170,7 @@ def neighbours(mixed: Mixed, reading: Reading, j: int) -> tuple[Any, Any]:
 
 
 @inlined
-def ask_ahead(source: Any, plane: int, i: int, last: int, more: bool, rows: Side, call: Call, reading: Reading) -> None:
+def ask_ahead(source: Any, plane: int, i: int, last: int, more: bool, rows: Axis, call: Call, reading: Reading) -> None:
     """Ask for the input's rows that are read some time after those for row i of the crop."""
     line = pixels_in_line(call)
     if reading.narrow:  # a crop of few rows: this row in the next channel, if there is one more
@@ -197,15 +215,24 @@ def _crop_upright(
         for i in range(first, last):
             ask_ahead(pixels, plane, i, last, channel + 1 < call.channels, rows, call, reading)
             at = plane + rows.pixels[i] * call.input_row + reading.left * call.input_column
-            row = mix(mixed, pixels, at, call, rows.first[i], rows.second[i], reading)
+            row = mix(mixed, pixels, at, call, rows.weights.first[i], rows.weights.second[i], reading)
             for j in range(0, call.crop_width, COUNT):
                 left, right = neighbours(row, reading, j)
-                value = left * read(columns.first, j, COUNT) + right * read(columns.second, j, COUNT)
+                value = left * read(columns.weights.first, j, COUNT) + right * read(columns.weights.second, j, COUNT)
                 write(result, out + i * call.crop_row + j, call.crop_width - j, value)
 
 
+BAND = 64  # places of rows whose tables are kept at once, where the rows are short
+
+
+@shared
+def rows_at_once(width: int) -> int:
+    """How many rows of a turned crop are placed together, and read channel by channel."""
+    return max(1, BAND // whole(width))
+
+
 class Turned(NamedTuple):
-    """Tables of one row of a turned crop: where the four pixels of each place begin, and both sides."""
+    """Tables of a band of rows of a turned crop: where the four pixels of each place begin, and both sides."""
 
     starts: Any
     x: Side
@@ -213,46 +240,69 @@ class Turned(NamedTuple):
 
 
 @shared
-def turned_bytes(count: int, number: int, derive: bool) -> int:
-    """Bytes of the tables of one row."""
-    return 8 * whole(count) + 2 * side_bytes(count, number, derive)
+def band_bytes(width: int, number: int, derive: bool) -> int:
+    """Bytes of the tables of a band."""
+    count = rows_at_once(width) * whole(width)
+    return 8 * count + 2 * side_bytes(count, number, derive)
 
 
 @called
-def turned_at(data: Any, space: int, count: int, derive: bool) -> Turned:
+def turned_at(data: Any, space: int, width: int, derive: bool) -> Turned:
     """Tables in the workspace at `space`."""
-    x = space + 8 * whole(count)
+    count = rows_at_once(width) * whole(width)
+    x = space + 8 * count
     return Turned(
         longs(space), side_at(data, x, count), side_at(data, x + side_bytes(count, number_size(data), derive), count)
     )
 
 
 @called
-def place_row(there: Turned, call: Call, pose: Any, i: int, row_step: int, column_step: int, derive: bool) -> None:
-    """Fill the tables of row i of a crop; the steps are those of the input."""
-    y, end = centre(i, call.crop_height), centre(0, call.crop_width)
-    u, v = pose[1] * y + pose[2], pose[4] * y + pose[5]  # of the row's middle
+def place_rows(
+    there: Turned, call: Call, pose: Any, first: int, last: int, row_step: int, column_step: int, derive: bool
+) -> None:
+    """Fill the tables of rows first to before last of a crop; the steps are those of the input."""
+    end = centre(0, call.crop_width)
     across, down = pose[0] * end, pose[3] * end
-    in_x = lies_inside(u - across, u + across, call.width)
-    in_y = lies_inside(v - down, v + down, call.height)
-    for j in range(0, call.crop_width, COUNT):
-        x = centres(j, call.crop_width)
-        weigh(there.x, j, x * pose[0] + u, call.width, call.padding, in_x, derive)
-        weigh(there.y, j, x * pose[3] + v, call.height, call.padding, in_y, derive)
-        rows, columns = read(there.y.pixels, j, COUNT), read(there.x.pixels, j, COUNT)
-        write(there.starts, j, COUNT, rows * row_step + columns * column_step)
+    for i in range(first, last):
+        y, row = centre(i, call.crop_height), (i - first) * whole(call.crop_width)
+        u, v = pose[1] * y + pose[2], pose[4] * y + pose[5]  # of the row's middle
+        in_x = lies_inside(u - across, u + across, call.width)
+        in_y = lies_inside(v - down, v + down, call.height)
+        for j in range(0, call.crop_width, COUNT):
+            x = centres(j, call.crop_width)
+            columns = weigh(there.x, row + j, x * pose[0] + u, call.width, call.padding, in_x, derive)
+            rows = weigh(there.y, row + j, x * pose[3] + v, call.height, call.padding, in_y, derive)
+            write(there.starts, row + j, COUNT, rows * row_step + columns * column_step)
+
+
+class Bands(NamedTuple):
+    """The band of rows that is read, from `first` to before `last`, and the next one, to before `end`."""
+
+    here: Turned
+    ahead: Turned
+    first: int
+    last: int
+    end: int
 
 
 @inlined
-def move_on(here: Turned, ahead: Turned, call: Call, pose: Any, i: int, first: int, last: int, derive: bool) -> Any:
-    """The tables of row i and of the row after it, out of those of the row before."""
-    if i == first:
-        place_row(here, call, pose, i, call.input_row, call.input_column, derive)
-    else:
-        here, ahead = ahead, here
-    if i + 1 < last:
-        place_row(ahead, call, pose, i + 1, call.input_row, call.input_column, derive)
-    return here, ahead
+def bands_at(data: Any, space: int, call: Call, pose: Any, first: int, last: int, derive: bool) -> Bands:
+    """The first bands of rows first to before last, in the workspace at `space`."""
+    here = turned_at(data, space, call.crop_width, derive)
+    ahead = turned_at(data, space + band_bytes(call.crop_width, number_size(data), derive), call.crop_width, derive)
+    middle = min(first + rows_at_once(call.crop_width), last)
+    place_rows(here, call, pose, first, middle, call.input_row, call.input_column, derive)
+    end = min(middle + rows_at_once(call.crop_width), last)
+    place_rows(ahead, call, pose, middle, end, call.input_row, call.input_column, derive)
+    return Bands(here, ahead, first, middle, end)
+
+
+@inlined
+def move_on(bands: Bands, call: Call, pose: Any, last: int, derive: bool) -> Bands:
+    """The bands after the first of these."""
+    end = min(bands.end + rows_at_once(call.crop_width), last)
+    place_rows(bands.here, call, pose, bands.end, end, call.input_row, call.input_column, derive)
+    return Bands(bands.ahead, bands.here, bands.last, bands.end, end)
 
 
 @inlined
@@ -264,39 +314,49 @@ def places_in_line(call: Call, pose: Any) -> int:
 
 
 @inlined
-def ask_for_places(source: Any, at: int, places: Turned, call: Call, step: int) -> None:
-    """Ask for what every so manyth place of a row reads."""
-    for j in range(0, call.crop_width, step):
-        prefetch(source, at + places.starts[j])
-        if call.dims == 2:
-            prefetch(source, at + places.starts[j] + call.input_row)
+def ask_for_rows(source: Any, at: int, band: Turned, rows: int, call: Call, step: int) -> None:
+    """Ask for what every so manyth place of a band reads."""
+    for row in range(rows):
+        place = row * whole(call.crop_width)
+        for j in range(place, place + call.crop_width, step):
+            prefetch(source, at + band.starts[j])
+            if call.dims == 2:
+                prefetch(source, at + band.starts[j] + call.input_row)
+
+
+@inlined
+def ask_ahead_of(source: Any, bands: Bands, channel: int, first: int, call: Call, step: int) -> None:
+    """Ask for the next band in this channel; of the first one for the next channel too, where nothing has yet."""
+    at = channel * call.input_channel
+    ask_for_rows(source, at, bands.ahead, bands.end - bands.last, call, step)
+    if bands.first == first and channel + 1 < call.channels:
+        ask_for_rows(source, at + call.input_channel, bands.here, bands.last - bands.first, call, step)
 
 
 @called
 def _crop_turned(data: Any, call: Call, space: int, pose: Any, pixels: Any, result: Any, first: int, last: int) -> None:
-    here = turned_at(data, space, call.crop_width, False)
-    ahead = turned_at(data, space + turned_bytes(call.crop_width, number_size(data), False), call.crop_width, False)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
     step = places_in_line(call, pose)
-    for i in range(first, last):
-        here, ahead = move_on(here, ahead, call, pose, i, first, last, False)
+    bands = bands_at(data, space, call, pose, first, last, False)
+    while bands.first < last:
+        here = bands.here
         for channel in range(call.channels):
-            at, out = channel * call.input_channel, channel * call.crop_channel + i * call.crop_row
-            if i + 1 < last:
-                ask_for_places(pixels, at, ahead, call, step)
-            if i == first and channel + 1 < call.channels:
-                ask_for_places(pixels, at + call.input_channel, here, call, step)
-            for j in range(0, call.crop_width, COUNT):
-                starts = read(here.starts, j, COUNT)
-                left, other = read(here.x.first, j, COUNT), read(here.x.second, j, COUNT)
-                one, two = gather_pair(pixels, at, starts, right)
-                value = one * left + two * other
-                if call.dims == 2:
-                    one, two = gather_pair(pixels, at + down, starts, right)
-                    low = one * left + two * other
-                    value = value * read(here.y.first, j, COUNT) + low * read(here.y.second, j, COUNT)
-                write(result, out + j, call.crop_width - j, value)
+            ask_ahead_of(pixels, bands, channel, first, call, step)
+            at = channel * call.input_channel
+            for i in range(bands.first, bands.last):
+                row, out = (i - bands.first) * whole(call.crop_width), channel * call.crop_channel + i * call.crop_row
+                for j in range(0, call.crop_width, COUNT):
+                    starts = read(here.starts, row + j, COUNT)
+                    left, other = read(here.x.first, row + j, COUNT), read(here.x.second, row + j, COUNT)
+                    one, two = gather_pair(pixels, at, starts, right)
+                    value = one * left + two * other
+                    if call.dims == 2:
+                        one, two = gather_pair(pixels, at + down, starts, right)
+                        low = one * left + two * other
+                        value = value * read(here.y.first, row + j, COUNT) + low * read(here.y.second, row + j, COUNT)
+                    write(result, out + j, call.crop_width - j, value)
+        bands = move_on(bands, call, pose, last, False)
 
 
 @called
@@ -333,7 +393,7 @@ def _to_theta_upright(
     space += 2 * mixed_bytes(call.width, size)
     line, middles = numbers(data, space), numbers(data, space + size * whole(call.crop_width))
     known = upright(data, call, space + 2 * size * whole(call.crop_width), pose, True)
-    rows, columns, reading = known.rows, known.columns, known.reading
+    rows, weights, reading = known.rows, known.columns.weights, known.reading
     place_middles(middles, call.crop_width)
     step = call.crop_column
     moments = no_moments()
@@ -342,16 +402,16 @@ def _to_theta_upright(
         for i in range(first, last):
             ask_ahead(pixels, plane, i, last, channel + 1 < call.channels, rows, call, reading)
             at = plane + rows.pixels[i] * call.input_row + reading.left * call.input_column
-            row = mix(mixed, pixels, at, call, rows.first[i], rows.second[i], reading)
-            slope = mix(sloped, pixels, at, call, rows.first_slope[i], rows.second_slope[i], reading)
+            row = mix(mixed, pixels, at, call, rows.weights.first[i], rows.weights.second[i], reading)
+            slope = mix(sloped, pixels, at, call, rows.weights.first_slope[i], rows.weights.second_slope[i], reading)
             out = channel * call.crop_channel + i * call.crop_row
             copy_row(given, out, step, line, call.crop_width)
             x_plain = x_by_x = y_plain = y_by_x = as_numbers(mixed, count_up(0.0)) * 0.0
             for j in range(0, call.crop_width, COUNT):
                 left, right = neighbours(row, reading, j)
-                by_x = left * read(columns.first_slope, j, COUNT) + right * read(columns.second_slope, j, COUNT)
+                by_x = left * read(weights.first_slope, j, COUNT) + right * read(weights.second_slope, j, COUNT)
                 left, right = neighbours(slope, reading, j)
-                by_y = left * read(columns.first, j, COUNT) + right * read(columns.second, j, COUNT)
+                by_y = left * read(weights.first, j, COUNT) + right * read(weights.second, j, COUNT)
                 x, weight = read(middles, j, COUNT), read_row(given, out, step, line, j, call.crop_width)
                 by_x, by_y = weight * by_x, weight * by_y
                 x_plain, y_plain = x_plain + by_x, y_plain + by_y
@@ -366,43 +426,43 @@ def _to_theta_turned(
 ) -> None:
     line = numbers(data, space)
     middles = numbers(data, space + number_size(data) * whole(call.crop_width))
-    space += 2 * number_size(data) * whole(call.crop_width)
-    here = turned_at(data, space, call.crop_width, True)
-    ahead = turned_at(data, space + turned_bytes(call.crop_width, number_size(data), True), call.crop_width, True)
     place_middles(middles, call.crop_width)
+    space += 2 * number_size(data) * whole(call.crop_width)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
-    moments = no_moments()
     step = places_in_line(call, pose)
-    for i in range(first, last):
-        here, ahead = move_on(here, ahead, call, pose, i, first, last, True)
-        x_plain = x_by_x = y_plain = y_by_x = as_numbers(line, count_up(0.0)) * 0.0
+    moments = no_moments()
+    bands = bands_at(data, space, call, pose, first, last, True)
+    while bands.first < last:
+        here = bands.here
         for channel in range(call.channels):
+            ask_ahead_of(pixels, bands, channel, first, call, step)
             at = channel * call.input_channel
-            if i + 1 < last:
-                ask_for_places(pixels, at, ahead, call, step)
-            if i == first and channel + 1 < call.channels:
-                ask_for_places(pixels, at + call.input_channel, here, call, step)
-            out = channel * call.crop_channel + i * call.crop_row
-            copy_row(given, out, call.crop_column, line, call.crop_width)
-            for j in range(0, call.crop_width, COUNT):
-                starts = read(here.starts, j, COUNT)
-                one, two = gather_pair(pixels, at, starts, right)
-                x = read(middles, j, COUNT)
-                weight = read_row(given, out, call.crop_column, line, j, call.crop_width)
-                if call.dims == 2:
-                    three, four = gather_pair(pixels, at + down, starts, right)
-                    left, other = read(here.x.first, j, COUNT), read(here.x.second, j, COUNT)
-                    by_y = (one * left + two * other) * read(here.y.first_slope, j, COUNT)
-                    by_y += (three * left + four * other) * read(here.y.second_slope, j, COUNT)
-                    by_y = by_y * weight
-                    y_plain, y_by_x = y_plain + by_y, y_by_x + x * by_y
-                    top, bottom = read(here.y.first, j, COUNT), read(here.y.second, j, COUNT)
-                    one, two = one * top + three * bottom, two * top + four * bottom
-                by_x = one * read(here.x.first_slope, j, COUNT) + two * read(here.x.second_slope, j, COUNT)
-                by_x = by_x * weight
-                x_plain, x_by_x = x_plain + by_x, x_by_x + x * by_x
-        moments = with_row(moments, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+            x_by_x = x_by_y = x_plain = y_by_x = y_by_y = y_plain = as_numbers(line, count_up(0.0)) * 0.0
+            for i in range(bands.first, bands.last):
+                row, out = (i - bands.first) * whole(call.crop_width), channel * call.crop_channel + i * call.crop_row
+                copy_row(given, out, call.crop_column, line, call.crop_width)
+                y = centre(i, call.crop_height)
+                for j in range(0, call.crop_width, COUNT):
+                    place = row + j
+                    starts = read(here.starts, place, COUNT)
+                    one, two = gather_pair(pixels, at, starts, right)
+                    x = read(middles, j, COUNT)
+                    weight = read_row(given, out, call.crop_column, line, j, call.crop_width)
+                    if call.dims == 2:
+                        three, four = gather_pair(pixels, at + down, starts, right)
+                        left, other = read(here.x.first, place, COUNT), read(here.x.second, place, COUNT)
+                        by_y = (one * left + two * other) * read(here.y.first_slope, place, COUNT)
+                        by_y += (three * left + four * other) * read(here.y.second_slope, place, COUNT)
+                        by_y = by_y * weight
+                        y_plain, y_by_x, y_by_y = y_plain + by_y, y_by_x + by_y * x, y_by_y + by_y * y
+                        top, bottom = read(here.y.first, place, COUNT), read(here.y.second, place, COUNT)
+                        one, two = one * top + three * bottom, two * top + four * bottom
+                    by_x = one * read(here.x.first_slope, place, COUNT) + two * read(here.x.second_slope, place, COUNT)
+                    by_x = by_x * weight
+                    x_plain, x_by_x, x_by_y = x_plain + by_x, x_by_x + by_x * x, x_by_y + by_x * y
+            moments = with_sums(moments, Moments(x_by_x, x_by_y, x_plain, y_by_x, y_by_y, y_plain))
+        bands = move_on(bands, call, pose, last, True)
     write_moments(sums, moments)
 
 
@@ -441,11 +501,11 @@ def _to_input_upright(
             at = channel * call.crop_channel + i * call.crop_row
             for j in range(call.crop_width):
                 weight, p = load(given, at + j * call.crop_column), columns.pixels[j] - reading.left
-                mixed[p] += weight * columns.first[j]
-                mixed[p + 1] += weight * columns.second[j]
+                mixed[p] += weight * columns.weights.first[j]
+                mixed[p + 1] += weight * columns.weights.second[j]
             at = (channel * call.height + rows.pixels[i]) * call.width + reading.left
-            add_scaled(target, at, mixed, rows.first[i], reading.span)
-            add_scaled(target, at + call.width, mixed, rows.second[i], reading.span)
+            add_scaled(target, at, mixed, rows.weights.first[i], reading.span)
+            add_scaled(target, at + call.width, mixed, rows.weights.second[i], reading.span)
 
 
 @called
@@ -456,7 +516,7 @@ def _to_input_turned(
     down = call.width if call.height > 1 else 0
     right = 1 if call.width > 1 else 0
     for i in range(call.crop_height):
-        place_row(there, call, pose, i, call.width, 1, False)
+        place_rows(there, call, pose, i, i + 1, call.width, 1, False)
         for channel in range(first, last):
             plane = channel * call.height * call.width
             out = channel * call.crop_channel + i * call.crop_row

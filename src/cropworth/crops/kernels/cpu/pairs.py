@@ -8,15 +8,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, floored, write
-from cropworth.crops.kernels.cpu.memory import called, inlined, longs, number_size, numbers, shared
+from cropworth.crops.kernels.cpu.memory import called, inlined, number_size, numbers, shared
 from cropworth.crops.kernels.cpu.rows import ROUNDING, held, whole
 from cropworth.crops.kernels.cpu.taps import REFLECTION, ZEROS
 
 
 class Side(NamedTuple):
-    """Along one axis of the input, for each place: the first of two neighbouring pixels, their weights and slopes."""
+    """Along one axis of the input, for each place: the weights of two neighbouring pixels, and the weights' slopes."""
 
-    pixels: Any
     first: Any
     second: Any
     first_slope: Any
@@ -26,19 +25,18 @@ class Side(NamedTuple):
 @shared
 def side_bytes(count: int, number: int, derive: bool) -> int:
     """Bytes of a side's tables, with the slopes or without."""
-    return whole(count) * (8 + (4 if derive else 2) * number)
+    return whole(count) * (4 if derive else 2) * number
 
 
 @called
 def side_at(data: Any, space: int, count: int) -> Side:
     """A side's tables in the workspace at `space`."""
-    step, weights = whole(count) * number_size(data), space + 8 * whole(count)
+    step = whole(count) * number_size(data)
     return Side(
-        longs(space),
-        numbers(data, weights),
-        numbers(data, weights + step),
-        numbers(data, weights + 2 * step),
-        numbers(data, weights + 3 * step),
+        numbers(data, space),
+        numbers(data, space + step),
+        numbers(data, space + 2 * step),
+        numbers(data, space + 3 * step),
     )
 
 
@@ -114,13 +112,13 @@ def lies_inside(first: float, last: float, pixels: int) -> bool:
 
 
 @inlined
-def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, inside: bool, derive: bool) -> None:
-    """Fill the tables of the places from `place` on, which are at these lanes of normalised coordinates.
+def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, inside: bool, derive: bool) -> Any:
+    """Fill the tables of the places from `place` on, and return lanes of the first pixel that each reads.
 
     Args:
         side: its tables.
         place: see above.
-        at: see above.
+        at: where the places are, lanes of normalised coordinates.
         pixels: along the axis.
         padding: an index of PADDINGS.
         inside: whether all pairs of pixels are known to lie in the frame, which spares most of the work.
@@ -130,18 +128,17 @@ def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, inside: bo
     if inside:
         below = floored(at)
         away = as_numbers(side.first, at - below)
-        write(side.pixels, place, COUNT, as_integers(below))
         write(side.first, place, COUNT, away * -1.0 + 1.0)
         write(side.second, place, COUNT, away)
         if derive:
             write(side.first_slope, place, COUNT, away * 0.0 - 1.0)
             write(side.second_slope, place, COUNT, away * 0.0 + 1.0)
-        return
+        return as_integers(below)
     pair = pair_at(at, pixels, padding)
-    write(side.pixels, place, COUNT, as_integers(pair.pixel))
     write(side.first, place, COUNT, as_numbers(side.first, pair.first))
     write(side.second, place, COUNT, as_numbers(side.first, pair.second))
     if derive:
         first_slope, second_slope = slopes(pair, pixels)
         write(side.first_slope, place, COUNT, as_numbers(side.first, first_slope))
         write(side.second_slope, place, COUNT, as_numbers(side.first, second_slope))
+    return as_integers(pair.pixel)

@@ -162,6 +162,19 @@ def no_moments() -> Moments:
 
 
 @inlined
+def with_sums(so_far: Moments, more: Moments) -> Moments:
+    """The moments with others, lanes of numbers."""
+    return Moments(
+        so_far.x_by_x + as_doubles(more.x_by_x),
+        so_far.x_by_y + as_doubles(more.x_by_y),
+        so_far.x_plain + as_doubles(more.x_plain),
+        so_far.y_by_x + as_doubles(more.y_by_x),
+        so_far.y_by_y + as_doubles(more.y_by_y),
+        so_far.y_plain + as_doubles(more.y_plain),
+    )
+
+
+@inlined
 def with_row(so_far: Moments, y: float, x_plain: Any, x_by_x: Any, y_plain: Any, y_by_x: Any) -> Moments:
     """The moments with those of a row at `y`."""
     along_x, along_y = as_doubles(x_plain), as_doubles(y_plain)
