@@ -51,6 +51,21 @@ def test_every_way_of_reading_a_row(width: int, antialias: bool) -> None:
         draw_case(seed, shape=shape, size=size, turned=False, antialias=antialias, padding="reflection").check(cpu)
 
 
+@pytest.mark.parametrize("width", [9, 28, 31, 80])  # two registers hold what is read of a row, or do not
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("dtype", list(SUMS))
+def test_narrow_crops_of_many_rows(width: int, turned: bool, dtype: torch.dtype) -> None:
+    for columns in (14, 20):
+        size = (23, columns)  # turned rows are read in bands, here in three or more
+        draw_case(width, shape=(30, width), size=size, channels=3, turned=turned, dtype=dtype).check(cpu)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_sequences_that_are_shrunk_much(padding: str) -> None:
+    for seed in range(3):
+        draw_case(seed, dims=1, shape=(1, 1900), size=(1, 37), padding=padding, antialias=True).check(cpu)
+
+
 def large(antialias: bool, turned: bool) -> Case:
     """So much work that it is shared among threads."""
     generator = torch.Generator().manual_seed(3)
