@@ -62,14 +62,14 @@ from cropworth.crops.kernels.cpu.tasks import Call
 @functools.lru_cache
 def workspace(height: int, width: int, crop_height: int, crop_width: int, number: int, derive: bool) -> int:
     """Bytes that a worker needs for an input of this size, in numbers of so many bytes."""
-    lines = 2 * number * whole(crop_width) if derive else 0
+    line = number * whole(crop_width) if derive else 0
     bands = min(2, -(-crop_height // rows_at_once(crop_width)))
-    turned = bands * band_bytes(crop_width, number, derive)
+    turned = line + 8 * whole(crop_width) + bands * band_bytes(crop_width, number, derive)
     if height == 1:
-        return lines + turned
+        return turned
     upright = axis_bytes(crop_height, number, derive) + axis_bytes(crop_width, number, derive)
-    upright += (2 if derive else 1) * mixed_bytes(width, number) + reading_bytes(crop_width)
-    return lines + max(turned, upright)
+    upright += 2 * line + (2 if derive else 1) * mixed_bytes(width, number) + reading_bytes(crop_width)
+    return max(turned, upright)
 
 
 @shared
@@ -222,7 +222,7 @@ def _crop_upright(
                 write(result, out + i * call.crop_row + j, call.crop_width - j, value)
 
 
-BAND = 64  # places of rows whose tables are kept at once, where the rows are short
+BAND = 48  # places of rows whose tables are kept at once, where the rows are short
 
 
 @shared
@@ -251,16 +251,35 @@ def turned_at(data: Any, space: int, width: int, derive: bool) -> Turned:
     """Tables in the workspace at `space`."""
     count = rows_at_once(width) * whole(width)
     x = space + 8 * count
-    return Turned(
-        longs(space), side_at(data, x, count), side_at(data, x + side_bytes(count, number_size(data), derive), count)
-    )
+    y = x + side_bytes(count, number_size(data), derive)
+    return Turned(longs(space), side_at(data, x, count), side_at(data, y, count))
 
 
 @called
 def place_rows(
-    there: Turned, call: Call, pose: Any, first: int, last: int, row_step: int, column_step: int, derive: bool
+    there: Turned,
+    middles: Any,
+    call: Call,
+    pose: Any,
+    first: int,
+    last: int,
+    row_step: int,
+    column_step: int,
+    derive: bool,
 ) -> None:
-    """Fill the tables of rows first to before last of a crop; the steps are those of the input."""
+    """Fill the tables of rows first to before last of a crop.
+
+    Args:
+        there: the tables.
+        middles: of the crop's columns, in float64.
+        call: the call.
+        pose: the crop's.
+        first: see above.
+        last: see above.
+        row_step: of the input.
+        column_step: of the input.
+        derive: whether slopes are asked for.
+    """
     end = centre(0, call.crop_width)
     across, down = pose[0] * end, pose[3] * end
     for i in range(first, last):
@@ -269,7 +288,7 @@ def place_rows(
         in_x = lies_inside(u - across, u + across, call.width)
         in_y = lies_inside(v - down, v + down, call.height)
         for j in range(0, call.crop_width, COUNT):
-            x = centres(j, call.crop_width)
+            x = read(middles, j, COUNT)
             columns = weigh(there.x, row + j, x * pose[0] + u, call.width, call.padding, in_x, derive)
             rows = weigh(there.y, row + j, x * pose[3] + v, call.height, call.padding, in_y, derive)
             write(there.starts, row + j, COUNT, rows * row_step + columns * column_step)
@@ -278,6 +297,7 @@ def place_rows(
 class Bands(NamedTuple):
     """The band of rows that is read, from `first` to before `last`, and the next one, to before `end`."""
 
+    middles: Any
     here: Turned
     ahead: Turned
     first: int
@@ -288,21 +308,24 @@ class Bands(NamedTuple):
 @inlined
 def bands_at(data: Any, space: int, call: Call, pose: Any, first: int, last: int, derive: bool) -> Bands:
     """The first bands of rows first to before last, in the workspace at `space`."""
+    middles = doubles(space)
+    place_middles(middles, call.crop_width)
+    space += 8 * whole(call.crop_width)
     here = turned_at(data, space, call.crop_width, derive)
     ahead = turned_at(data, space + band_bytes(call.crop_width, number_size(data), derive), call.crop_width, derive)
     middle = min(first + rows_at_once(call.crop_width), last)
-    place_rows(here, call, pose, first, middle, call.input_row, call.input_column, derive)
+    place_rows(here, middles, call, pose, first, middle, call.input_row, call.input_column, derive)
     end = min(middle + rows_at_once(call.crop_width), last)
-    place_rows(ahead, call, pose, middle, end, call.input_row, call.input_column, derive)
-    return Bands(here, ahead, first, middle, end)
+    place_rows(ahead, middles, call, pose, middle, end, call.input_row, call.input_column, derive)
+    return Bands(middles, here, ahead, first, middle, end)
 
 
 @inlined
 def move_on(bands: Bands, call: Call, pose: Any, last: int, derive: bool) -> Bands:
     """The bands after the first of these."""
     end = min(bands.end + rows_at_once(call.crop_width), last)
-    place_rows(bands.here, call, pose, bands.end, end, call.input_row, call.input_column, derive)
-    return Bands(bands.ahead, bands.here, bands.last, bands.end, end)
+    place_rows(bands.here, bands.middles, call, pose, bands.end, end, call.input_row, call.input_column, derive)
+    return Bands(bands.middles, bands.ahead, bands.here, bands.last, bands.end, end)
 
 
 @inlined
@@ -425,9 +448,7 @@ def _to_theta_turned(
     data: Any, call: Call, space: int, pose: Any, pixels: Any, given: Any, sums: Any, first: int, last: int
 ) -> None:
     line = numbers(data, space)
-    middles = numbers(data, space + number_size(data) * whole(call.crop_width))
-    place_middles(middles, call.crop_width)
-    space += 2 * number_size(data) * whole(call.crop_width)
+    space += number_size(data) * whole(call.crop_width)
     down = call.input_row if call.height > 1 else 0
     right = call.input_column if call.width > 1 else 0
     step = places_in_line(call, pose)
@@ -447,7 +468,7 @@ def _to_theta_turned(
                     place = row + j
                     starts = read(here.starts, place, COUNT)
                     one, two = gather_pair(pixels, at, starts, right)
-                    x = read(middles, j, COUNT)
+                    x = as_numbers(line, read(bands.middles, j, COUNT))
                     weight = read_row(given, out, call.crop_column, line, j, call.crop_width)
                     if call.dims == 2:
                         three, four = gather_pair(pixels, at + down, starts, right)
@@ -512,11 +533,13 @@ def _to_input_upright(
 def _to_input_turned(
     data: Any, call: Call, space: int, pose: Any, given: Any, target: Any, first: int, last: int
 ) -> None:
-    there = turned_at(data, space, call.crop_width, False)
+    middles = doubles(space)
+    place_middles(middles, call.crop_width)
+    there = turned_at(data, space + 8 * whole(call.crop_width), call.crop_width, False)
     down = call.width if call.height > 1 else 0
     right = 1 if call.width > 1 else 0
     for i in range(call.crop_height):
-        place_rows(there, call, pose, i, i + 1, call.width, 1, False)
+        place_rows(there, middles, call, pose, i, i + 1, call.width, 1, False)
         for channel in range(first, last):
             plane = channel * call.height * call.width
             out = channel * call.crop_channel + i * call.crop_row
