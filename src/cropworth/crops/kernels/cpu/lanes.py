@@ -126,12 +126,12 @@ def choose(typing: Any, mask: Any, first: Any, second: Any) -> Any:
 
 @intrinsic
 def floored(typing: Any, value: Any) -> Any:
-    """The largest whole numbers that are not above."""
+    """The largest whole numbers that are not above lanes, or above a number."""
+    name = f"v{COUNT}f{value.element.bitwidth}" if isinstance(value, Lanes) else f"f{value.bitwidth}"
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = args[0].type
-        name = f"llvm.floor.v{COUNT}f{value.element.bitwidth}"
-        door = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector]), name)
+        kind = ir.FunctionType(args[0].type, [args[0].type])
+        door = cgutils.get_or_insert_function(builder.module, kind, f"llvm.floor.{name}")
         return builder.call(door, [args[0]])
 
     return value(value), generate

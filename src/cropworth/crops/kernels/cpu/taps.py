@@ -100,15 +100,15 @@ def place_axis(
     axis = Axis(starts, weights, slopes, widenings, run, next_place, next_tap, width)
     for block in range(0, size, COUNT):
         at = held((centres(block, size) * scale + (shift + 1.0)) * (0.5 * pixels) - 0.5)
-        tents, last = tents_at(axis, at), min(block + COUNT, size)
+        last = min(block + COUNT, size)
         ends = lane(at, 0), lane(at, last - 1 - block)
         inside = by_tap and lies_inside(min(ends[0], ends[1]), max(ends[0], ends[1]), width, pixels)
         if inside:
-            _place_by_tap(axis, block, tents, derive)
+            _place_by_tap(axis, block, tents_at(axis, at), derive)
         for place in range(last if inside else block, last):
             middle = lane(at, place - block)
             if lies_inside(middle, middle, width, pixels) and not by_tap:
-                _place_run(axis, place, tent_of(tents, place - block), derive)
+                _place_run(axis, place, tents_at(axis, middle), derive)
             else:
                 _place_at_edge(axis, place, middle, pixels, padding, derive)
     for place in range(size, whole(size)):  # read with the places before them, and not used
@@ -128,7 +128,7 @@ def lies_inside(low: float, high: float, width: float, pixels: int) -> bool:
 
 
 class Tents(NamedTuple):
-    """Lanes of places, in float64: the tent about each, whose taps follow pixel by pixel.
+    """Lanes of places, or one, in float64: the tent about each, whose taps follow pixel by pixel.
 
     Attributes:
         first: the first tap's pixel.
@@ -151,7 +151,7 @@ class Tents(NamedTuple):
 
 @inlined
 def tents_at(axis: Axis, at: Any) -> Tents:
-    """Tents at lanes of places in pixels; their sums are those of two arithmetic progressions."""
+    """Tents at lanes of places in pixels, or at one; their sums are those of two arithmetic progressions."""
     width = axis.width
     first = floored(at - width) + 1.0
     away = first - at
@@ -168,20 +168,6 @@ def tents_at(axis: Axis, at: Any) -> Tents:
         1.0 / total,
         (right - left) * (1.0 / width),
         far * (1.0 / (width * width)),
-    )
-
-
-@inlined
-def tent_of(tents: Tents, place: int) -> Tents:
-    """The tent about one of the places, its fields numbers."""
-    return Tents(
-        lane(tents.first, place),
-        lane(tents.away, place),
-        lane(tents.left, place),
-        lane(tents.taps, place),
-        lane(tents.part, place),
-        lane(tents.tilt, place),
-        lane(tents.spread, place),
     )
 
 
@@ -228,9 +214,8 @@ def _place_run(axis: Axis, place: int, tent: Tents, derive: bool) -> None:
     """Fill the table for one place whose taps all lie in the frame, lanes of taps at a time."""
     axis.starts[place] = int(tent.first)
     for tap in range(0, axis.run, COUNT):
-        taps = as_numbers(axis.weights, count_up(float(tap)))
-        away = as_numbers(axis.weights, count_up(tent.away + tap))
-        write_tap(axis, place * axis.next_place + tap, taps, away, tent, derive)
+        taps = as_numbers(axis.weights, count_up(0.0)) + float(tap)
+        write_tap(axis, place * axis.next_place + tap, taps, taps + tent.away, tent, derive)
 
 
 @inlined
