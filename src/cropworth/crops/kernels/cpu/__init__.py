@@ -77,7 +77,7 @@ def _run(name: str, input: Tensor, poses: Tensor, crops: Tensor, padding: str, a
         tasks=units * parts,
         parts=parts,
         total=total,
-        workspace_size=linear.workspace(height, width, rows, columns, number, derive),
+        workspace_size=linear.workspace(poses.shape[-2], height, width, rows, columns, number, derive),
         crops=count,
         channels=channels,
         height=height,

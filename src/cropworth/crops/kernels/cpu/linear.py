@@ -60,11 +60,11 @@ from cropworth.crops.kernels.cpu.tasks import Call
 
 
 @functools.lru_cache
-def workspace(height: int, width: int, crop_height: int, crop_width: int, number: int, derive: bool) -> int:
+def workspace(dims: int, height: int, width: int, crop_height: int, crop_width: int, number: int, derive: bool) -> int:
     """Bytes that a worker needs for an input of this size, in numbers of so many bytes."""
     line = number * whole(crop_width) if derive else 0
     bands = min(2, -(-crop_height // rows_at_once(crop_width)))
-    turned = line + 8 * whole(crop_width) + bands * band_bytes(crop_width, number, derive)
+    turned = line + 8 * whole(crop_width) + bands * band_bytes(crop_width, dims, number, derive)
     if height == 1:
         return turned
     upright = axis_bytes(crop_height, number, derive) + axis_bytes(crop_width, number, derive)
@@ -232,7 +232,7 @@ def rows_at_once(width: int) -> int:
 
 
 class Turned(NamedTuple):
-    """Tables of a band of rows of a turned crop: where the four pixels of each place begin, and both sides."""
+    """Tables of a band of rows of a turned crop: where the pixels of each place begin, and its sides."""
 
     starts: Any
     x: Side
@@ -240,15 +240,15 @@ class Turned(NamedTuple):
 
 
 @shared
-def band_bytes(width: int, number: int, derive: bool) -> int:
+def band_bytes(width: int, dims: int, number: int, derive: bool) -> int:
     """Bytes of the tables of a band."""
     count = rows_at_once(width) * whole(width)
-    return 8 * count + 2 * side_bytes(count, number, derive)
+    return 8 * count + dims * side_bytes(count, number, derive)
 
 
 @called
 def turned_at(data: Any, space: int, width: int, derive: bool) -> Turned:
-    """Tables in the workspace at `space`."""
+    """Tables in the workspace at `space`; there is no room for the last of them in one dimension."""
     count = rows_at_once(width) * whole(width)
     x = space + 8 * count
     y = x + side_bytes(count, number_size(data), derive)
@@ -289,9 +289,11 @@ def place_rows(
         in_y = lies_inside(v - down, v + down, call.height)
         for j in range(0, call.crop_width, COUNT):
             x = read(middles, j, COUNT)
-            columns = weigh(there.x, row + j, x * pose[0] + u, call.width, call.padding, in_x, derive)
-            rows = weigh(there.y, row + j, x * pose[3] + v, call.height, call.padding, in_y, derive)
-            write(there.starts, row + j, COUNT, rows * row_step + columns * column_step)
+            starts = weigh(there.x, row + j, x * pose[0] + u, call.width, call.padding, in_x, derive) * column_step
+            if call.dims == 2:
+                rows = weigh(there.y, row + j, x * pose[3] + v, call.height, call.padding, in_y, derive)
+                starts += rows * row_step
+            write(there.starts, row + j, COUNT, starts)
 
 
 class Bands(NamedTuple):
@@ -312,7 +314,9 @@ def bands_at(data: Any, space: int, call: Call, pose: Any, first: int, last: int
     place_middles(middles, call.crop_width)
     space += 8 * whole(call.crop_width)
     here = turned_at(data, space, call.crop_width, derive)
-    ahead = turned_at(data, space + band_bytes(call.crop_width, number_size(data), derive), call.crop_width, derive)
+    ahead = turned_at(
+        data, space + band_bytes(call.crop_width, call.dims, number_size(data), derive), call.crop_width, derive
+    )
     middle = min(first + rows_at_once(call.crop_width), last)
     place_rows(here, middles, call, pose, first, middle, call.input_row, call.input_column, derive)
     end = min(middle + rows_at_once(call.crop_width), last)
@@ -545,9 +549,11 @@ def _to_input_turned(
             out = channel * call.crop_channel + i * call.crop_row
             for j in range(call.crop_width):
                 at = plane + there.starts[j]
-                weight = load(given, out + j * call.crop_column)
-                top, bottom = weight * there.y.first[j], weight * there.y.second[j]
+                top = load(given, out + j * call.crop_column)
+                if call.dims == 2:
+                    bottom = top * there.y.second[j]
+                    top *= there.y.first[j]
+                    target[at + down] += bottom * there.x.first[j]
+                    target[at + down + right] += bottom * there.x.second[j]
                 target[at] += top * there.x.first[j]
                 target[at + right] += top * there.x.second[j]
-                target[at + down] += bottom * there.x.first[j]
-                target[at + down + right] += bottom * there.x.second[j]
