@@ -34,6 +34,7 @@ from cropworth.crops.kernels.cpu.memory import (
 from cropworth.crops.kernels.cpu.pairs import Side, lies_inside, side_at, side_bytes, weigh
 from cropworth.crops.kernels.cpu.rows import (
     AHEAD,
+    TOGETHER,
     Moments,
     Reading,
     add_scaled,
@@ -51,7 +52,6 @@ from cropworth.crops.kernels.cpu.rows import (
     reading_bytes,
     to_half_widths,
     whole,
-    with_row,
     with_sums,
     worth_asking,
     write_moments,
@@ -426,24 +426,27 @@ def _to_theta_upright(
     moments = no_moments()
     for channel in range(call.channels):
         plane = channel * call.input_channel
-        for i in range(first, last):
-            ask_ahead(pixels, plane, i, last, channel + 1 < call.channels, rows, call, reading)
-            at = plane + rows.pixels[i] * call.input_row + reading.left * call.input_column
-            row = mix(mixed, pixels, at, call, rows.weights.first[i], rows.weights.second[i], reading)
-            slope = mix(sloped, pixels, at, call, rows.weights.first_slope[i], rows.weights.second_slope[i], reading)
-            out = channel * call.crop_channel + i * call.crop_row
-            copy_row(given, out, step, line, call.crop_width)
-            x_plain = x_by_x = y_plain = y_by_x = as_numbers(mixed, count_up(0.0)) * 0.0
-            for j in range(0, call.crop_width, COUNT):
-                left, right = neighbours(row, reading, j)
-                by_x = left * read(weights.first_slope, j, COUNT) + right * read(weights.second_slope, j, COUNT)
-                left, right = neighbours(slope, reading, j)
-                by_y = left * read(weights.first, j, COUNT) + right * read(weights.second, j, COUNT)
-                x, weight = read(middles, j, COUNT), read_row(given, out, step, line, j, call.crop_width)
-                by_x, by_y = weight * by_x, weight * by_y
-                x_plain, y_plain = x_plain + by_x, y_plain + by_y
-                x_by_x, y_by_x = x_by_x + x * by_x, y_by_x + x * by_y
-            moments = with_row(moments, centre(i, call.crop_height), x_plain, x_by_x, y_plain, y_by_x)
+        for few in range(first, last, TOGETHER):
+            x_by_x = x_by_y = x_plain = y_by_x = y_by_y = y_plain = as_numbers(mixed, count_up(0.0)) * 0.0
+            for i in range(few, min(few + TOGETHER, last)):
+                ask_ahead(pixels, plane, i, last, channel + 1 < call.channels, rows, call, reading)
+                at = plane + rows.pixels[i] * call.input_row + reading.left * call.input_column
+                row = mix(mixed, pixels, at, call, rows.weights.first[i], rows.weights.second[i], reading)
+                slope = mix(
+                    sloped, pixels, at, call, rows.weights.first_slope[i], rows.weights.second_slope[i], reading
+                )
+                out, y = channel * call.crop_channel + i * call.crop_row, centre(i, call.crop_height)
+                copy_row(given, out, step, line, call.crop_width)
+                for j in range(0, call.crop_width, COUNT):
+                    left, right = neighbours(row, reading, j)
+                    by_x = left * read(weights.first_slope, j, COUNT) + right * read(weights.second_slope, j, COUNT)
+                    left, right = neighbours(slope, reading, j)
+                    by_y = left * read(weights.first, j, COUNT) + right * read(weights.second, j, COUNT)
+                    x, weight = read(middles, j, COUNT), read_row(given, out, step, line, j, call.crop_width)
+                    by_x, by_y = weight * by_x, weight * by_y
+                    x_plain, x_by_x, x_by_y = x_plain + by_x, x_by_x + by_x * x, x_by_y + by_x * y
+                    y_plain, y_by_x, y_by_y = y_plain + by_y, y_by_x + by_y * x, y_by_y + by_y * y
+            moments = with_sums(moments, Moments(x_by_x, x_by_y, x_plain, y_by_x, y_by_y, y_plain))
     write_moments(sums, moments)
 
 

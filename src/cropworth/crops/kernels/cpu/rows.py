@@ -9,6 +9,7 @@ from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, integers, 
 from cropworth.crops.kernels.cpu.tasks import Call
 
 AHEAD = 2  # rows of a crop between asking for what one reads and reading it
+TOGETHER = 8  # rows of a crop whose sums are added up in their own type, and then in float64
 FAR = 2.0**40  # pixels; further out every place is alike, and integers hold it
 ROUNDING = 1e-6  # pixels; more than two ways to calculate a place in or near the frame differ by
 
