@@ -1,6 +1,7 @@
 """The CPU's kernels, in Numba: compiled when they are first used, and then kept on disk.
 
-Where the loops are: `linear` interpolates, `upright` averages along the input's axes and `tents` along a turned crop's.
+Where the loops are: `linear_upright` and `linear_turned` interpolate, `upright` averages along the input's axes and
+`tents` along a turned crop's.
 `compiled` makes programs of them that threads run, `tasks` runs these.
 """
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, floored, write
+from cropworth.crops.kernels.cpu.access import write
+from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, floored
 from cropworth.crops.kernels.cpu.memory import called, inlined, number_size, numbers, shared
-from cropworth.crops.kernels.cpu.rows import ROUNDING, held, whole
+from cropworth.crops.kernels.cpu.rows import held, in_pixels, lie_inside, whole
 from cropworth.crops.kernels.cpu.taps import REFLECTION, ZEROS
 
 
@@ -105,10 +106,9 @@ def slopes(pair: Pair, pixels: int) -> tuple[Any, Any]:
 
 
 @inlined
-def lies_inside(first: float, last: float, pixels: int) -> bool:
+def pairs_inside(first: float, last: float, pixels: int) -> bool:
     """Whether pairs of pixels between two normalised coordinates all lie in the frame."""
-    low, high = min(first, last), max(first, last)
-    return (low + 1.0) * (0.5 * pixels) - 0.5 >= ROUNDING and (high + 1.0) * (0.5 * pixels) + 0.5 <= pixels - ROUNDING
+    return lie_inside(in_pixels(first, pixels), in_pixels(last, pixels), 0.0, pixels)
 
 
 @inlined
@@ -124,7 +124,7 @@ def weigh(side: Side, place: int, at: Any, pixels: int, padding: int, inside: bo
         inside: whether all pairs of pixels are known to lie in the frame, which spares most of the work.
         derive: whether the slopes are asked for.
     """
-    at = (at + 1.0) * (0.5 * pixels) - 0.5
+    at = in_pixels(at, pixels)
     if inside:
         below = floored(at)
         away = as_numbers(side.first, at - below)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cropworth.crops.kernels.cpu.lanes import COUNT, as_doubles, as_numbers, choose, count_up, read, sum_of, write
+from cropworth.crops.kernels.cpu.access import read, write
+from cropworth.crops.kernels.cpu.lanes import COUNT, as_doubles, as_numbers, choose, count_up, sum_of
 from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, integers, load, longs, prefetch, shared
 from cropworth.crops.kernels.cpu.tasks import Call
 
@@ -31,6 +32,19 @@ def centres(index: int, count: int) -> Any:
     """Lanes of normalised middles of pixels from `index` on; after the last of `count` the last again."""
     places = count_up(float(index))
     return (choose(places <= count - 1.0, places, count - 1.0) * 2.0 + 1.0) / float(count) - 1.0
+
+
+@inlined
+def in_pixels(at: Any, pixels: int) -> Any:
+    """A normalised coordinate, or lanes of them, in pixels from the first of so many pixels' middle."""
+    return (at + 1.0) * (0.5 * pixels) - 0.5
+
+
+@inlined
+def lie_inside(first: float, last: float, reach: float, pixels: int) -> bool:
+    """Whether pixels on both sides of all places between two, as far as `reach`, lie in the frame, and the next one."""
+    low, high = min(first, last), max(first, last)
+    return low - reach >= ROUNDING and high + reach <= pixels - 1.0 - ROUNDING
 
 
 @inlined
@@ -179,14 +193,7 @@ def with_sums(so_far: Moments, more: Moments) -> Moments:
 def with_row(so_far: Moments, y: float, x_plain: Any, x_by_x: Any, y_plain: Any, y_by_x: Any) -> Moments:
     """The moments with those of a row at `y`."""
     along_x, along_y = as_doubles(x_plain), as_doubles(y_plain)
-    return Moments(
-        so_far.x_by_x + as_doubles(x_by_x),
-        so_far.x_by_y + along_x * y,
-        so_far.x_plain + along_x,
-        so_far.y_by_x + as_doubles(y_by_x),
-        so_far.y_by_y + along_y * y,
-        so_far.y_plain + along_y,
-    )
+    return with_sums(so_far, Moments(x_by_x, along_x * y, along_x, y_by_x, along_y * y, along_y))
 
 
 @inlined

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, count_up, floored, lane, write
+from cropworth.crops.kernels.cpu.access import write
+from cropworth.crops.kernels.cpu.lanes import COUNT, as_integers, as_numbers, choose, count_up, floored, lane
 from cropworth.crops.kernels.cpu.memory import LINE, called, inlined, longs, number_size, numbers, shared
-from cropworth.crops.kernels.cpu.rows import ROUNDING, centres, held, whole
+from cropworth.crops.kernels.cpu.rows import centres, held, in_pixels, lie_inside, whole
 from cropworth.crops.kernels.reference import LARGEST_SCALE
 
 PADDINGS = ("zeros", "border", "reflection")
@@ -99,15 +100,14 @@ def place_axis(
     starts = longs(space + (3 if derive else 1) * one)
     axis = Axis(starts, weights, slopes, widenings, run, next_place, next_tap, width)
     for block in range(0, size, COUNT):
-        at = held((centres(block, size) * scale + (shift + 1.0)) * (0.5 * pixels) - 0.5)
+        at = held(in_pixels(centres(block, size) * scale + shift, pixels))
         last = min(block + COUNT, size)
-        ends = lane(at, 0), lane(at, last - 1 - block)
-        inside = by_tap and lies_inside(min(ends[0], ends[1]), max(ends[0], ends[1]), width, pixels)
+        inside = by_tap and lie_inside(lane(at, 0), lane(at, last - 1 - block), width, pixels)
         if inside:
             _place_by_tap(axis, block, tents_at(axis, at), derive)
         for place in range(last if inside else block, last):
             middle = lane(at, place - block)
-            if lies_inside(middle, middle, width, pixels) and not by_tap:
+            if not by_tap and lie_inside(middle, middle, width, pixels):
                 _place_run(axis, place, tents_at(axis, middle), derive)
             else:
                 _place_at_edge(axis, place, middle, pixels, padding, derive)
@@ -119,12 +119,6 @@ def place_axis(
                 slopes[place * next_place + tap * next_tap] = 0
                 widenings[place * next_place + tap * next_tap] = 0
     return axis
-
-
-@inlined
-def lies_inside(low: float, high: float, width: float, pixels: int) -> bool:
-    """Whether all taps of tents with middles between two places in pixels lie in the frame."""
-    return low - width >= ROUNDING and high + width <= pixels - 1.0 - ROUNDING
 
 
 class Tents(NamedTuple):
@@ -176,7 +170,7 @@ def tap_at(tap: Any, away: Any, tents: Tents, width: float) -> tuple[Any, Any, A
     """Lanes of a tap's weight, and its derivatives by the middle's place and the width.
 
     Args:
-        tap: lanes of taps, counted from a tent's first.
+        tap: lanes of taps, or one, counted from a tent's first.
         away: how far each is from the middle.
         tents: one for each lane, or one for all.
         width: of all tents.
@@ -185,7 +179,8 @@ def tap_at(tap: Any, away: Any, tents: Tents, width: float) -> tuple[Any, Any, A
     far = choose(before, away * -1.0, away)
     height = far * (-1.0 / width) + 1.0
     weight = choose(height >= 0.0, height, 0.0) * tents.part
-    slope = choose(before, away * 0.0 - 1.0 / width, choose(within, away * 0.0 + 1.0 / width, 0.0))
+    steep = away * 0.0 + 1.0 / width
+    slope = choose(before, steep * -1.0, choose(within, steep, 0.0))
     widening = choose(within, far * (1.0 / (width * width)), 0.0)
     return weight, (slope - weight * tents.tilt) * tents.part, (widening - weight * tents.spread) * tents.part
 
@@ -205,8 +200,8 @@ def _place_by_tap(axis: Axis, place: int, tents: Tents, derive: bool) -> None:
         as_numbers(like, tents.spread),
     )
     for tap in range(axis.run):
-        away = rounded.away + float(tap)
-        write_tap(axis, place + tap * axis.next_tap, away * 0.0 + float(tap), away, rounded, derive)
+        step = float(tap)
+        write_tap(axis, place + tap * axis.next_tap, step, rounded.away + step, rounded, derive)
 
 
 @called

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from cropworth.crops.kernels.cpu.access import gather_pair, read, write
 from cropworth.crops.kernels.cpu.lanes import (
     COUNT,
     as_doubles,
@@ -17,10 +18,7 @@ from cropworth.crops.kernels.cpu.lanes import (
     choose,
     count_up,
     floored,
-    gather_pair,
-    read,
     sum_of,
-    write,
 )
 from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, longs, number_size, numbers
 from cropworth.crops.kernels.cpu.pairs import Pair, pair_at, slopes
@@ -29,6 +27,7 @@ from cropworth.crops.kernels.cpu.rows import (
     centres,
     copy_row,
     held,
+    in_pixels,
     no_moments,
     read_row,
     to_half_widths,
@@ -163,8 +162,8 @@ def tap_at(tent: Tent, taps: Taps, step: int) -> Tap:
 def block_at(call: Call, pose: Any, tents: Tents, i: int, j: int) -> Block:
     """The places of the crop's row i from its column j on."""
     middle, y = centres(j, call.crop_width), centre(i, call.crop_height)
-    column = held((middle * pose[0] + (pose[1] * y + pose[2]) + 1.0) * (0.5 * call.width) - 0.5)
-    row = held((middle * pose[3] + (pose[4] * y + pose[5]) + 1.0) * (0.5 * call.height) - 0.5)
+    column = held(in_pixels(middle * pose[0] + (pose[1] * y + pose[2]), call.width))
+    row = held(in_pixels(middle * pose[3] + (pose[4] * y + pose[5]), call.height))
     return Block(column, row, taps_about(tents.along, column, row), taps_about(tents.across, column, row))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cropworth.crops.kernels.cpu.lanes import COUNT, as_numbers, count_up, dots, pick, read, sum_of, write
+from cropworth.crops.kernels.cpu.access import dots, pick, read, write
+from cropworth.crops.kernels.cpu.lanes import COUNT, as_numbers, count_up, sum_of
 from cropworth.crops.kernels.cpu.memory import called, doubles, elements, inlined, load, number_size, numbers, shared
 from cropworth.crops.kernels.cpu.rows import (
     AHEAD,
